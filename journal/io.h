@@ -1,10 +1,11 @@
 /*
- * The file interface: every access of the journal to files, clocks and randomness goes through one of these
- * structs, so that tests can fail, cut, reorder and count every one of them.
+ * The file interface: every access of the journal to files, clocks and randomness goes through one
+ * of these structs, so that tests can fail, cut, reorder and count every one of them.
  *
- * Convention: functions return >= 0 on success and -errno on failure; EINTR is handled by the implementation's
- * caller (journal code loops on short reads and writes and on -EINTR).  Paths are absolute or relative to the
- * working directory, NUL-terminated.  File handles are small non-negative ints owned by whoever opened them.
+ * Convention: functions return >= 0 on success and -errno on failure; EINTR is handled by the
+ * implementation's caller (journal code loops on short reads and writes and on -EINTR).  Paths are
+ * absolute or relative to the working directory, NUL-terminated.  File handles are small
+ * non-negative ints owned by whoever opened them.
  *
  * Threading: an implementation must accept calls from several threads at once.
  */
@@ -17,10 +18,10 @@
 #include <sys/types.h>
 
 enum avj_open_flags {
-    AVJ_OPEN_READ = 0,        /* read only, must exist */
-    AVJ_OPEN_WRITE = 1u << 0, /* read and write */
+    AVJ_OPEN_READ = 0,         /* read only, must exist */
+    AVJ_OPEN_WRITE = 1u << 0,  /* read and write */
     AVJ_OPEN_CREATE = 1u << 1, /* create when missing (mode 0600) */
-    AVJ_OPEN_EXCL = 1u << 2,  /* fail with -EEXIST when it is there */
+    AVJ_OPEN_EXCL = 1u << 2,   /* fail with -EEXIST when it is there */
 };
 
 enum avj_lock_result { AVJ_LOCK_TAKEN = 0, AVJ_LOCK_BUSY = 1 };
@@ -35,16 +36,19 @@ struct avj_io {
     /* May be short. */
     ssize_t (*pwrite)(void *ctx, int file, const void *data, size_t len, uint64_t offset);
     int64_t (*size)(void *ctx, int file);
-    /* Data and size durable (fdatasync; F_FULLFSYNC on macOS).  A failure is final: never called again on that file. */
+    /* Data and size durable (fdatasync; F_FULLFSYNC on macOS).  A failure is final: never called
+     * again on that file. */
     int (*sync)(void *ctx, int file);
     /* The directory's names durable. */
     int (*sync_dir)(void *ctx, const char *path);
     int (*rename)(void *ctx, const char *from, const char *to);
     int (*unlink)(void *ctx, const char *path);
     int (*mkdir)(void *ctx, const char *path); /* mode 0700 */
-    /* Calls each(arg, name) for every entry but "." and ".."; stops and returns its value when that is not 0. */
+    /* Calls each(arg, name) for every entry but "." and ".."; stops and returns its value when that
+     * is not 0. */
     int (*list)(void *ctx, const char *path, int (*each)(void *arg, const char *name), void *arg);
-    /* Exclusive advisory lock on the whole file that dies with its holder; AVJ_LOCK_TAKEN, AVJ_LOCK_BUSY or -errno. Never waits. */
+    /* Exclusive advisory lock on the whole file that dies with its holder; AVJ_LOCK_TAKEN,
+     * AVJ_LOCK_BUSY or -errno. Never waits. */
     int (*try_lock)(void *ctx, int file);
     int (*unlock)(void *ctx, int file);
 
@@ -60,8 +64,10 @@ struct avj_io {
 AVJ_API const struct avj_io *avj_io_posix(void);
 
 /* Reads exactly len bytes unless the file ends first; *got says how many.  Returns 0 or -errno. */
-int avj_io_read_full(const struct avj_io *io, int file, void *data, size_t len, uint64_t offset, size_t *got);
+int avj_io_read_full(const struct avj_io *io, int file, void *data, size_t len, uint64_t offset,
+                     size_t *got);
 /* Writes all of data; on failure *done says how much got out.  Returns 0 or -errno. */
-int avj_io_write_full(const struct avj_io *io, int file, const void *data, size_t len, uint64_t offset, size_t *done);
+int avj_io_write_full(const struct avj_io *io, int file, const void *data, size_t len,
+                      uint64_t offset, size_t *done);
 
 #endif

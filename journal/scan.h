@@ -1,8 +1,10 @@
 /*
- * Reading segments without trusting them: what avchat-fsck and tests see of the format.  Unlike a cursor, a scan does
- * not stop at damage: it reports it and looks for the next good frame at every 8-byte step.
+ * Reading segments without trusting them: what avchat-fsck and tests see of the format.  Unlike a
+ * cursor, a scan does not stop at damage: it reports it and looks for the next good frame at every
+ * 8-byte step.
  *
- * Threading: one thread a call.  Memory: bounded by AVJ_FRAME_RAW_MAX twice, whatever the bytes say.
+ * Threading: one thread a call.  Memory: bounded by AVJ_FRAME_RAW_MAX twice, whatever the bytes
+ * say.
  */
 #ifndef AVJ_SCAN_H
 #define AVJ_SCAN_H
@@ -21,17 +23,18 @@ struct avj_segment_header {
     int64_t created_ms;
     uint64_t prev_segment_no; /* 0: this is the first */
     uint8_t prev_salt[16];
-    uint64_t prev_end;       /* logical end of the predecessor: later bytes there are not part of the log */
-    uint64_t prev_last_seq;  /* 0: none */
-    uint64_t prev_chain;     /* chain hash at prev_end */
-    uint64_t chain;          /* chain value that this segment's first frame must carry */
+    uint64_t
+        prev_end; /* logical end of the predecessor: later bytes there are not part of the log */
+    uint64_t prev_last_seq; /* 0: none */
+    uint64_t prev_chain;    /* chain hash at prev_end */
+    uint64_t chain;         /* chain value that this segment's first frame must carry */
 };
 
 struct avj_frame_info {
-    uint64_t offset;     /* in the segment */
-    uint64_t total_len;  /* bytes from offset to the next frame */
+    uint64_t offset;    /* in the segment */
+    uint64_t total_len; /* bytes from offset to the next frame */
     uint32_t stored_len, raw_len;
-    uint32_t count;      /* records */
+    uint32_t count; /* records */
     uint64_t first_seq;
     uint64_t durable_seq;
     uint64_t chain_before, chain_after;
@@ -46,23 +49,28 @@ enum avj_damage {
     AVJ_DAMAGE_PAYLOAD,        /* header good, payload hash wrong */
     AVJ_DAMAGE_TRAILER,        /* header and payload good, trailer wrong */
     AVJ_DAMAGE_CHAIN,          /* a valid frame that does not continue the chain before it */
-    AVJ_DAMAGE_SEQUENCE,       /* chain good but sequence numbers jump (cannot happen without a bug) */
-    AVJ_DAMAGE_DECOMPRESS,     /* hashes good, zstd or record framing refuses: a writer's bug or a wrong dictionary */
-    AVJ_DAMAGE_PADDING,        /* bytes between payload and trailer that must be zero are not */
-    AVJ_DAMAGE_TRUNCATED,      /* the file ends inside a frame */
+    AVJ_DAMAGE_SEQUENCE,   /* chain good but sequence numbers jump (cannot happen without a bug) */
+    AVJ_DAMAGE_DECOMPRESS, /* hashes good, zstd or record framing refuses: a writer's bug or a wrong
+                              dictionary */
+    AVJ_DAMAGE_PADDING,    /* bytes between payload and trailer that must be zero are not */
+    AVJ_DAMAGE_TRUNCATED,  /* the file ends inside a frame */
 };
 
 /* Short constant phrase for a damage ("payload checksum wrong"). */
 AVJ_API const char *avj_damage_text(enum avj_damage damage);
 
-/* Callbacks return AVJ_OK to go on; anything else ends the scan with that status.  Any of them may be NULL. */
+/* Callbacks return AVJ_OK to go on; anything else ends the scan with that status.  Any of them may
+ * be NULL. */
 struct avj_scan_events {
     void *arg;
     enum avj_status (*frame)(void *arg, const struct avj_frame_info *frame);
     /* After its frame: each record of an intact frame.  data is borrowed during the call. */
-    enum avj_status (*record)(void *arg, const struct avj_frame_info *frame, uint64_t seq, const uint8_t *data, size_t len);
-    /* Bytes [offset, offset+len) hold no frame that can be believed.  next_good is what resumes behind it, NULL: nothing does. */
-    enum avj_status (*damage)(void *arg, enum avj_damage damage, uint64_t offset, uint64_t len, const struct avj_frame_info *next_good);
+    enum avj_status (*record)(void *arg, const struct avj_frame_info *frame, uint64_t seq,
+                              const uint8_t *data, size_t len);
+    /* Bytes [offset, offset+len) hold no frame that can be believed.  next_good is what resumes
+     * behind it, NULL: nothing does. */
+    enum avj_status (*damage)(void *arg, enum avj_damage damage, uint64_t offset, uint64_t len,
+                              const struct avj_frame_info *next_good);
     /* Nothing but zeros from offset to the file's end (reserved space). */
     enum avj_status (*reserved)(void *arg, uint64_t offset, uint64_t len);
 };
@@ -71,21 +79,25 @@ struct avj_scan_result {
     bool header_ok;
     struct avj_segment_header header;
     uint64_t file_bytes;
-    uint64_t end;         /* offset behind the last frame that continues the chain from the header without a gap */
-    uint64_t chain;       /* chain value there */
-    uint64_t next_seq;    /* sequence number that the next frame there must have */
+    uint64_t end; /* offset behind the last frame that continues the chain from the header without a
+                     gap */
+    uint64_t chain;    /* chain value there */
+    uint64_t next_seq; /* sequence number that the next frame there must have */
     uint64_t frames, records;
     uint64_t durable_seq; /* highest durable_seq that any intact frame witnesses */
 };
 
 /*
- * Reads one segment file.  limit: look at no byte at or behind this offset (0: to the end of the file); give a successor's
- * prev_end, or the end captured from a live journal.  want_records: decompress and walk payloads (the `decode` phase).
- * Damage is not an error of the call: AVJ_OK with damage() called.  Errors: AVJ_ENOTFOUND, AVJ_EACCES, AVJ_EIO, AVJ_ENOMEM, AVJ_EVERSION
+ * Reads one segment file.  limit: look at no byte at or behind this offset (0: to the end of the
+ * file); give a successor's prev_end, or the end captured from a live journal.  want_records:
+ * decompress and walk payloads (the `decode` phase). Damage is not an error of the call: AVJ_OK
+ * with damage() called.  Errors: AVJ_ENOTFOUND, AVJ_EACCES, AVJ_EIO, AVJ_ENOMEM, AVJ_EVERSION
  * (incompatible flags), or what a callback returned.
  */
-AVJ_API AVJ_CHECKED enum avj_status avj_scan_segment(const struct avj_io *io, const char *path, uint64_t limit, bool want_records,
-                                                     const struct avj_scan_events *events, struct avj_scan_result *result,
+AVJ_API AVJ_CHECKED enum avj_status avj_scan_segment(const struct avj_io *io, const char *path,
+                                                     uint64_t limit, bool want_records,
+                                                     const struct avj_scan_events *events,
+                                                     struct avj_scan_result *result,
                                                      struct avj_error *err);
 
 struct avj_segment_entry {
@@ -94,24 +106,31 @@ struct avj_segment_entry {
 };
 
 /*
- * The segment files in journal directory `path`, by number.  *out: malloc'd array, the caller frees.  Names that are not segments are
- * given to `other` (may be NULL) as paths relative to `path`.
- * Errors: AVJ_ENOTJOURNAL (no segments folder), AVJ_EACCES, AVJ_EIO, AVJ_ENOMEM.
+ * The segment files in journal directory `path`, by number.  *out: malloc'd array, the caller
+ * frees.  Names that are not segments are given to `other` (may be NULL) as paths relative to
+ * `path`. Errors: AVJ_ENOTJOURNAL (no segments folder), AVJ_EACCES, AVJ_EIO, AVJ_ENOMEM.
  */
-AVJ_API AVJ_CHECKED enum avj_status avj_list_segments(const struct avj_io *io, const char *path, struct avj_segment_entry **out, size_t *count,
-                                                      void (*other)(void *arg, const char *name), void *arg, struct avj_error *err);
+AVJ_API AVJ_CHECKED enum avj_status avj_list_segments(const struct avj_io *io, const char *path,
+                                                      struct avj_segment_entry **out, size_t *count,
+                                                      void (*other)(void *arg, const char *name),
+                                                      void *arg, struct avj_error *err);
 
-/* Reads and verifies only the header.  AVJ_ECORRUPT where it is damaged, AVJ_EVERSION where a newer program wrote it. */
-AVJ_API AVJ_CHECKED enum avj_status avj_read_segment_header(const struct avj_io *io, const char *path, struct avj_segment_header *header,
+/* Reads and verifies only the header.  AVJ_ECORRUPT where it is damaged, AVJ_EVERSION where a newer
+ * program wrote it. */
+AVJ_API AVJ_CHECKED enum avj_status avj_read_segment_header(const struct avj_io *io,
+                                                            const char *path,
+                                                            struct avj_segment_header *header,
                                                             struct avj_error *err);
 
-/* The durable witness in file `sync` (best of its two slots): what some process saw a sync succeed for. */
+/* The durable witness in file `sync` (best of its two slots): what some process saw a sync succeed
+ * for. */
 struct avj_sync_witness {
     bool valid;
     uint64_t segment_no, offset, seq, chain;
     uint8_t boot_id[16];
 };
-AVJ_API AVJ_CHECKED enum avj_status avj_read_sync_witness(const struct avj_io *io, const char *path, struct avj_sync_witness *witness,
+AVJ_API AVJ_CHECKED enum avj_status avj_read_sync_witness(const struct avj_io *io, const char *path,
+                                                          struct avj_sync_witness *witness,
                                                           struct avj_error *err);
 
 #endif

@@ -1,10 +1,10 @@
 /*
  * Status codes and error texts, shared by every part of the library.
  *
- * Every fallible function returns an `enum avj_status`: AVJ_OK (0), AVJ_END (1, "nothing more", not an
- * error) or a negative code.  Codes are pinned: a number is never reused for another meaning.  The
- * optional `struct avj_error` carries one line saying what failed, where, and what to do; callers wrap
- * it outward ("open journal: segment 12: bad checksum at 4096").
+ * Every fallible function returns an `enum avj_status`: AVJ_OK (0), AVJ_END (1, "nothing more", not
+ * an error) or a negative code.  Codes are pinned: a number is never reused for another meaning.
+ * The optional `struct avj_error` carries one line saying what failed, where, and what to do;
+ * callers wrap it outward ("open journal: segment 12: bad checksum at 4096").
  *
  * Threading: pure functions; an avj_error belongs to one thread.  Lifetime: plain values.
  */
@@ -16,8 +16,8 @@
 #include <stddef.h>
 
 #if defined(__GNUC__)
-#define AVJ_API __attribute__((visibility("default")))
-#define AVJ_CHECKED __attribute__((warn_unused_result))
+#define AVJ_API          __attribute__((visibility("default")))
+#define AVJ_CHECKED      __attribute__((warn_unused_result))
 #define AVJ_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #else
 #define AVJ_API
@@ -25,7 +25,8 @@
 #define AVJ_PRINTF(f, a)
 #endif
 
-/* name, value, short text, class: 'o' operating (try again may help), 'p' permanent, 'f' fatal for the handle */
+/* name, value, short text, class: 'o' operating (try again may help), 'p' permanent, 'f' fatal for
+ * the handle */
 #define AVJ_STATUS_TABLE(X)                                                                        \
     X(AVJ_OK, 0, "ok", 'o')                                                                        \
     X(AVJ_END, 1, "no more", 'o')                                                                  \
@@ -64,24 +65,29 @@ struct avj_error {
     char message[480];
 };
 
-/* Short constant text for a status ("no space left on the disk"); "unknown status" for others.  Static storage. */
+/* Short constant text for a status ("no space left on the disk"); "unknown status" for others.
+ * Static storage. */
 AVJ_API const char *avj_status_text(enum avj_status status);
 
 /* True where trying the same call again later may succeed without anyone changing anything. */
 AVJ_API bool avj_status_retryable(enum avj_status status);
 
-/* True where the handle that returned it must be closed and opened again (a failed sync, a failed disk). */
+/* True where the handle that returned it must be closed and opened again (a failed sync, a failed
+ * disk). */
 AVJ_API bool avj_status_fatal(enum avj_status status);
 
-/* Fills *err (may be NULL) with status and the formatted line; returns status.  Use: `return avj_fail(err, AVJ_EIO, ...)`. */
-AVJ_API enum avj_status avj_fail(struct avj_error *err, enum avj_status status, const char *format, ...)
+/* Fills *err (may be NULL) with status and the formatted line; returns status.  Use: `return
+ * avj_fail(err, AVJ_EIO, ...)`. */
+AVJ_API enum avj_status avj_fail(struct avj_error *err, enum avj_status status, const char *format,
+                                 ...) AVJ_PRINTF(3, 4);
+
+/* As avj_fail, but the status comes from an errno value and the text of it is appended: "FORMAT: No
+ * such file". */
+AVJ_API enum avj_status avj_fail_errno(struct avj_error *err, int errnum, const char *format, ...)
     AVJ_PRINTF(3, 4);
 
-/* As avj_fail, but the status comes from an errno value and the text of it is appended: "FORMAT: No such file". */
-AVJ_API enum avj_status avj_fail_errno(struct avj_error *err, int errnum, const char *format, ...) AVJ_PRINTF(3, 4);
-
-/* Puts "FORMAT: " before the message already in *err (may be NULL); returns err's status (AVJ_EIO when err is NULL
- * and so the status is not known: callers that need it keep their own copy). */
+/* Puts "FORMAT: " before the message already in *err (may be NULL); returns err's status (AVJ_EIO
+ * when err is NULL and so the status is not known: callers that need it keep their own copy). */
 AVJ_API void avj_wrap(struct avj_error *err, const char *format, ...) AVJ_PRINTF(2, 3);
 
 #endif

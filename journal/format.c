@@ -1,0 +1,157 @@
+/* Segment and frame headers to bytes and back: see format.h and FORMAT.md. */
+#include "journal/format.h"
+#include "journal/bytes.h"
+
+#include <string.h>
+#include <xxhash.h>
+
+static const uint8_t segment_magic[8] = {'A', 'V', 'J', 'S', 'E', 'G', 0x0a, 0x1a};
+static const uint8_t frame_magic[4] = {'A', 'V', 'J', 'F'};
+
+static void header_hash(const uint8_t *bytes, uint8_t out[16])
+{
+    avj_hash128(bytes, AVJ_SEGMENT_HASH_OFFSET, out);
+}
+
+void avj_segment_header_encode(const struct avj_segment_header *h,
+                               uint8_t out[AVJ_SEGMENT_HEADER_LEN])
+{
+    memset(out, 0, AVJ_SEGMENT_HEADER_LEN);
+    memcpy(out, segment_magic, 8);
+    avj_put_le16(out + 8, h->version);
+    avj_put_le16(out + 10, AVJ_SEGMENT_HEADER_LEN);
+    avj_put_le32(out + 12, h->compat);
+    avj_put_le32(out + 16, h->ro_compat);
+    avj_put_le32(out + 20, h->incompat);
+    memcpy(out + 24, h->journal_id, 16);
+    avj_put_le64(out + 40, h->segment_no);
+    memcpy(out + 48, h->salt, 16);
+    avj_put_le64(out + 64, h->first_seq);
+    memcpy(out + 72, h->boot_id, 16);
+    avj_put_le64(out + 88, (uint64_t)h->created_ms);
+    avj_put_le64(out + 96, h->prev_segment_no);
+    memcpy(out + 104, h->prev_salt, 16);
+    avj_put_le64(out + 120, h->prev_end);
+    avj_put_le64(out + 128, h->prev_last_seq);
+    avj_put_le64(out + 136, h->prev_chain);
+    header_hash(out, out + AVJ_SEGMENT_HASH_OFFSET);
+}
+
+static void decode_fields(const uint8_t *in, struct avj_segment_header *h)
+{
+    h->version = avj_get_le16(in + 8);
+    h->compat = avj_get_le32(in + 12);
+    h->ro_compat = avj_get_le32(in + 16);
+    h->incompat = avj_get_le32(in + 20);
+    memcpy(h->journal_id, in + 24, 16);
+    h->segment_no = avj_get_le64(in + 40);
+    memcpy(h->salt, in + 48, 16);
+    h->first_seq = avj_get_le64(in + 64);
+    memcpy(h->boot_id, in + 72, 16);
+    h->created_ms = (int64_t)avj_get_le64(in + 88);
+    h->prev_segment_no = avj_get_le64(in + 96);
+    memcpy(h->prev_salt, in + 104, 16);
+    h->prev_end = avj_get_le64(in + 120);
+    h->prev_last_seq = avj_get_le64(in + 128);
+    h->prev_chain = avj_get_le64(in + 136);
+    h->chain = avj_get_le64(in + AVJ_SEGMENT_HASH_OFFSET);
+}
+
+enum avj_status avj_segment_header_decode(const uint8_t in[AVJ_SEGMENT_HEADER_LEN],
+                                          struct avj_segment_header *h, struct avj_error *err)
+{
+    memset(h, 0, sizeof(*h));
+    if (memcmp(in, segment_magic, 8) != 0)
+        return avj_fail(err, AVJ_ECORRUPT, "segment header: wrong magic");
+    uint8_t hash[16];
+    header_hash(in, hash);
+    if (memcmp(hash, in + AVJ_SEGMENT_HASH_OFFSET, 16) != 0)
+        return avj_fail(err, AVJ_ECORRUPT, "segment header: bad checksum");
+    decode_fields(in, h);
+    if (h->version != AVJ_FORMAT_VERSION || (h->incompat & ~AVJ_INCOMPAT_KNOWN))
+        return avj_fail(err, AVJ_EVERSION,
+                        "written by a newer program (format version %u, features 0x%x; this one "
+                        "reads version %u): update avchat",
+                        h->version, h->incompat, AVJ_FORMAT_VERSION);
+    if (avj_get_le16(in + 10) != AVJ_SEGMENT_HEADER_LEN || h->segment_no == 0 || h->first_seq == 0)
+        return avj_fail(err, AVJ_ECORRUPT, "segment header: impossible values");
+    return AVJ_OK;
+}
+
+uint64_t avj_frame_place(const uint8_t salt[16], uint64_t offset)
+{
+    uint8_t bytes[24];
+    memcpy(bytes, salt, 16);
+    avj_put_le64(bytes + 16, offset);
+    return XXH3_64bits(bytes, sizeof(bytes));
+}
+
+uint64_t avj_payload_hash(uint64_t place, const void *stored, size_t len)
+{
+    return XXH3_64bits_withSeed(stored, len, place);
+}
+
+void avj_frame_header_encode(struct avj_frame_header *h, uint64_t place,
+                             uint8_t out[AVJ_FRAME_HEADER_LEN])
+{
+    memcpy(out, frame_magic, 4);
+    out[4] = h->type;
+    out[5] = h->flags;
+    avj_put_le16(out + 6, h->count);
+    avj_put_le32(out + 8, h->stored_len);
+    avj_put_le32(out + 12, h->raw_len);
+    avj_put_le64(out + 16, h->first_seq);
+    avj_put_le64(out + 24, h->durable_seq);
+    avj_put_le64(out + 32, h->prev_hash);
+    avj_put_le64(out + 40, h->payload_hash);
+    avj_put_le32(out + 48, h->writer_id);
+    avj_put_le32(out + 52, h->dict_id);
+    h->header_hash = XXH3_64bits_withSeed(out, AVJ_FRAME_HASH_OFFSET, place);
+    avj_put_le64(out + AVJ_FRAME_HASH_OFFSET, h->header_hash);
+}
+
+bool avj_frame_header_decode(const uint8_t in[AVJ_FRAME_HEADER_LEN], uint64_t place,
+                             struct avj_frame_header *h)
+{
+    if (memcmp(in, frame_magic, 4) != 0)
+        return false;
+    h->header_hash = avj_get_le64(in + AVJ_FRAME_HASH_OFFSET);
+    if (XXH3_64bits_withSeed(in, AVJ_FRAME_HASH_OFFSET, place) != h->header_hash)
+        return false;
+    h->type = in[4];
+    h->flags = in[5];
+    h->count = avj_get_le16(in + 6);
+    h->stored_len = avj_get_le32(in + 8);
+    h->raw_len = avj_get_le32(in + 12);
+    h->first_seq = avj_get_le64(in + 16);
+    h->durable_seq = avj_get_le64(in + 24);
+    h->prev_hash = avj_get_le64(in + 32);
+    h->payload_hash = avj_get_le64(in + 40);
+    h->writer_id = avj_get_le32(in + 48);
+    h->dict_id = avj_get_le32(in + 52);
+    return h->type == AVJ_FRAME_TYPE_RECORDS && (h->flags & ~AVJ_FRAME_FLAG_ZSTD) == 0 &&
+           h->count > 0 && h->stored_len > 0 && h->raw_len > 0 && h->first_seq > 0 &&
+           h->stored_len <= AVJ_FRAME_STORED_MAX && h->raw_len <= AVJ_FRAME_RAW_MAX &&
+           h->dict_id == 0;
+}
+
+uint64_t avj_frame_total(uint32_t stored_len)
+{
+    uint64_t body = AVJ_FRAME_HEADER_LEN + (uint64_t)stored_len;
+    body = (body + AVJ_FRAME_ALIGN - 1) / AVJ_FRAME_ALIGN * AVJ_FRAME_ALIGN;
+    return body + AVJ_FRAME_TRAILER_LEN;
+}
+
+void avj_frame_trailer_encode(uint32_t total, uint64_t hash, uint8_t out[AVJ_FRAME_TRAILER_LEN])
+{
+    avj_put_le32(out, total);
+    avj_put_le32(out + 4, (uint32_t)hash);
+}
+
+bool avj_all_zero(const uint8_t *data, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (data[i])
+            return false;
+    return true;
+}

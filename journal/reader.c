@@ -1,0 +1,212 @@
+/* Frames out of a segment file: see reader.h. */
+#include "journal/reader.h"
+#include "journal/bytes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What is read at once where frames are small. */
+#define WINDOW ((size_t)256 * 1024)
+
+void avj_reader_init(struct avj_reader *r, const struct avj_io *io)
+{
+    memset(r, 0, sizeof(*r));
+    r->io = io;
+    r->file = -1;
+}
+
+void avj_reader_release(struct avj_reader *r)
+{
+    if (r->file >= 0)
+        r->io->close(r->io->ctx, r->file);
+    free(r->window);
+    avj_reader_init(r, r->io);
+}
+
+void avj_reader_forget(struct avj_reader *r)
+{
+    r->len = 0;
+}
+
+int64_t avj_reader_size(struct avj_reader *r)
+{
+    return r->io->size(r->io->ctx, r->file);
+}
+
+static bool grow(struct avj_reader *r, size_t len)
+{
+    if (len <= r->cap)
+        return true;
+    size_t cap = len > WINDOW ? len : WINDOW;
+    uint8_t *window = realloc(r->window, cap);
+    if (!window)
+        return false;
+    r->window = window;
+    r->cap = cap;
+    return true;
+}
+
+/* Makes [offset, offset+len) available where the file and `limit` have it; *got says how much there
+ * is.  NULL on a read error. */
+static const uint8_t *fetch(struct avj_reader *r, uint64_t offset, size_t len, uint64_t limit,
+                            size_t *got)
+{
+    static const uint8_t nothing[1];
+    *got = 0;
+    if (offset >= limit)
+        return nothing;
+    if (len > limit - offset)
+        len = (size_t)(limit - offset);
+    if (offset < r->window_at || offset + len > r->window_at + r->len) {
+        if (!grow(r, len)) {
+            r->io_error = -ENOMEM;
+            return NULL;
+        }
+        r->window_at = offset;
+        r->io_error = avj_io_read_full(r->io, r->file, r->window, r->cap, offset, &r->len);
+        if (r->io_error)
+            return NULL;
+    }
+    size_t skip = (size_t)(offset - r->window_at);
+    *got = r->len - skip < len ? r->len - skip : len;
+    return r->window + skip;
+}
+
+enum avj_status avj_reader_open(struct avj_reader *r, const char *path,
+                                struct avj_segment_header *header, struct avj_error *err)
+{
+    memset(header, 0, sizeof(*header));
+    r->len = 0;
+    int file = r->io->open(r->io->ctx, path, AVJ_OPEN_READ);
+    if (file < 0)
+        return avj_fail_errno(err, -file, "%s", path);
+    r->file = file;
+    size_t got;
+    const uint8_t *bytes = fetch(r, 0, AVJ_SEGMENT_HEADER_LEN, UINT64_MAX, &got);
+    if (!bytes)
+        return avj_fail_errno(err, -r->io_error, "%s", path);
+    if (got < AVJ_SEGMENT_HEADER_LEN)
+        return avj_fail(err, AVJ_ECORRUPT, "%s: shorter than a segment header", path);
+    enum avj_status status = avj_segment_header_decode(bytes, header, err);
+    if (status != AVJ_OK)
+        avj_wrap(err, "%s", path);
+    memcpy(r->salt, header->salt, 16);
+    return status;
+}
+
+static void describe(const struct avj_frame_header *h, uint64_t offset, struct avj_frame_info *f)
+{
+    f->offset = offset;
+    f->total_len = avj_frame_total(h->stored_len);
+    f->stored_len = h->stored_len;
+    f->raw_len = h->raw_len;
+    f->count = h->count;
+    f->first_seq = h->first_seq;
+    f->durable_seq = h->durable_seq;
+    f->chain_before = h->prev_hash;
+    f->chain_after = h->header_hash;
+    f->writer_id = h->writer_id;
+    f->compressed = (h->flags & AVJ_FRAME_FLAG_ZSTD) != 0;
+}
+
+/* Everything behind a good header: payload, padding, trailer. */
+static enum avj_damage judge_body(const struct avj_frame_header *h, uint64_t place,
+                                  const uint8_t *bytes, size_t total)
+{
+    const uint8_t *stored = bytes + AVJ_FRAME_HEADER_LEN;
+    if (avj_payload_hash(place, stored, h->stored_len) != h->payload_hash)
+        return AVJ_DAMAGE_PAYLOAD;
+    size_t padding = total - AVJ_FRAME_HEADER_LEN - h->stored_len - AVJ_FRAME_TRAILER_LEN;
+    if (!avj_all_zero(stored + h->stored_len, padding))
+        return AVJ_DAMAGE_PADDING;
+    uint8_t trailer[AVJ_FRAME_TRAILER_LEN];
+    avj_frame_trailer_encode((uint32_t)total, h->header_hash, trailer);
+    if (memcmp(trailer, bytes + total - AVJ_FRAME_TRAILER_LEN, AVJ_FRAME_TRAILER_LEN) != 0)
+        return AVJ_DAMAGE_TRAILER;
+    return AVJ_DAMAGE_NONE;
+}
+
+static enum avj_at bad(enum avj_damage *damage, enum avj_damage value)
+{
+    *damage = value;
+    return AVJ_AT_BAD;
+}
+
+enum avj_at avj_reader_frame(struct avj_reader *r, uint64_t offset, uint64_t limit,
+                             struct avj_frame_info *frame, const uint8_t **stored,
+                             enum avj_damage *damage)
+{
+    memset(frame, 0, sizeof(*frame));
+    frame->offset = offset;
+    *damage = AVJ_DAMAGE_NONE;
+    size_t got;
+    const uint8_t *bytes = fetch(r, offset, AVJ_FRAME_HEADER_LEN, limit, &got);
+    if (!bytes)
+        return AVJ_AT_ERROR;
+    if (got == 0)
+        return AVJ_AT_END;
+    if (avj_all_zero(bytes, got))
+        return AVJ_AT_ZEROS;
+    if (got < AVJ_FRAME_HEADER_LEN)
+        return bad(damage, AVJ_DAMAGE_TRUNCATED);
+    struct avj_frame_header h;
+    uint64_t place = avj_frame_place(r->salt, offset);
+    if (!avj_frame_header_decode(bytes, place, &h))
+        return bad(damage, AVJ_DAMAGE_FRAME_HEADER);
+    describe(&h, offset, frame);
+    /* The lengths are hashed: only now may they size a read. */
+    size_t total = (size_t)frame->total_len;
+    bytes = fetch(r, offset, total, limit, &got);
+    if (!bytes)
+        return AVJ_AT_ERROR;
+    if (got < total)
+        return bad(damage, AVJ_DAMAGE_TRUNCATED);
+    *damage = judge_body(&h, place, bytes, total);
+    if (*damage != AVJ_DAMAGE_NONE)
+        return AVJ_AT_BAD;
+    *stored = bytes + AVJ_FRAME_HEADER_LEN;
+    return AVJ_AT_FRAME;
+}
+
+uint64_t avj_reader_skip_zeros(struct avj_reader *r, uint64_t offset, uint64_t limit)
+{
+    for (;;) {
+        size_t got;
+        const uint8_t *bytes = fetch(r, offset, WINDOW, limit, &got);
+        if (!bytes)
+            return limit;
+        for (size_t i = 0; i < got; i++)
+            if (bytes[i])
+                return offset + i;
+        if (got == 0)
+            return offset < limit ? offset : limit;
+        offset += got;
+    }
+}
+
+bool avj_reader_resync(struct avj_reader *r, uint64_t offset, uint64_t limit,
+                       struct avj_frame_info *frame)
+{
+    static const uint8_t magic[4] = {'A', 'V', 'J', 'F'};
+    uint64_t at = (offset + AVJ_FRAME_ALIGN - 1) / AVJ_FRAME_ALIGN * AVJ_FRAME_ALIGN;
+    for (;;) {
+        size_t got;
+        const uint8_t *bytes = fetch(r, at, WINDOW, limit, &got);
+        if (!bytes || got < AVJ_FRAME_HEADER_LEN)
+            return false;
+        uint64_t from = at;
+        for (size_t i = 0; i + 4 <= got; i += AVJ_FRAME_ALIGN, at += AVJ_FRAME_ALIGN) {
+            if (memcmp(bytes + i, magic, 4) != 0)
+                continue;
+            const uint8_t *stored;
+            enum avj_damage damage;
+            if (avj_reader_frame(r, at, limit, frame, &stored, &damage) == AVJ_AT_FRAME)
+                return true;
+            /* The window may have moved. */
+            bytes = fetch(r, from, WINDOW, limit, &got);
+            if (!bytes)
+                return false;
+        }
+    }
+}
