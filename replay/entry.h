@@ -1,9 +1,11 @@
 /*
- * Journal entries: what the records of the log mean.  An entry is one msgpack map; the table below names the types and is the only place
- * that does.  A reader keeps entries of a type, and fields, that it does not know.
+ * Journal entries: what the records of the log mean.  An entry is one msgpack map; the table below
+ * names the types and is the only place that does.  A reader keeps entries of a type, and fields,
+ * that it does not know.
  *
- * Keys that every entry may carry: "t" type name, "h" hybrid logical clock (uint), "p" session id of the process that wrote it (text).
- * Document entries carry "e" entity kind and "i" local id.  The others are listed with their type.
+ * Keys that every entry may carry: "t" type name, "h" hybrid logical clock (uint), "p" session id
+ * of the process that wrote it (text). Document entries carry "e" entity kind and "i" local id. The
+ * others are listed with their type.
  *
  * Threading: pure functions.
  */
@@ -14,20 +16,34 @@
 #include "replay/value.h"
 
 /* enumerator, name in "t", what it records and its own keys */
-#define AVJ_ENTRY_TABLE(X)                                                                                             \
-    X(AVJ_E_LOCAL, "local", "a change made here: o op (create, update, delete), f fields (nil clears), u user id or nil") \
-    X(AVJ_E_PUSH, "push", "an attempt begun: a attempt id, v via (transaction, single), d [[kind, id, $id, up to seq, op], ...]") \
-    X(AVJ_E_ACK, "ack", "settled upstream: r $id, s up to seq, v $updatedAt, c $createdAt, f row (absent: deleted), k fields kept back, x status (0: elided)") \
-    X(AVJ_E_REJECT, "reject", "refused for good, parked: s up to seq, x status, y type, m message")                    \
-    X(AVJ_E_RETRY, "retry", "a person lets a parked change try again: s up to seq")                                    \
-    X(AVJ_E_DROP, "drop", "a person gives a parked change up: s up to seq")                                            \
-    X(AVJ_E_REMOTE, "remote", "server state seen: b by (realtime, pull, push), r $id, v $updatedAt, c $createdAt, f row (absent: deleted)") \
-    X(AVJ_E_GAP, "gap", "events may have been missed: o (open, close), m why; close: w server time the sweep covers")  \
-    X(AVJ_E_STREAM, "stream", "a growing answer: o (begin, append, end, interrupted)")                                 \
-    X(AVJ_E_CONFLICT, "conflict", "what lost a merge: s seq of the loser, v winning $updatedAt, f lost fields, m why") \
-    X(AVJ_E_SESSION, "session", "o (init, open, login, logout, claim, schema), u user id, and the facts of it")        \
-    X(AVJ_E_REPAIR, "repair", "what a repair did")                                                                     \
-    X(AVJ_E_SERVER, "server", "state of the embedded upstream: k table, c collection, i key, d value (absent: removed)")
+#define AVJ_ENTRY_TABLE(X)                                                                         \
+    X(AVJ_E_LOCAL, "local",                                                                        \
+      "a change made here: o op (create, update, delete), f fields (nil clears), u user id or "    \
+      "nil")                                                                                       \
+    X(AVJ_E_PUSH, "push",                                                                          \
+      "an attempt begun: a attempt id, v via (transaction, single), d [[kind, id, $id, up to "     \
+      "seq, op], ...]")                                                                            \
+    X(AVJ_E_ACK, "ack",                                                                            \
+      "settled upstream: r $id, s up to seq, v $updatedAt, c $createdAt, f row (absent: "          \
+      "deleted), k fields kept back, x status (0: elided)")                                        \
+    X(AVJ_E_REJECT, "reject",                                                                      \
+      "refused for good, parked: s up to seq, x status, y type, m message")                        \
+    X(AVJ_E_RETRY, "retry", "a person lets a parked change try again: s up to seq")                \
+    X(AVJ_E_DROP, "drop", "a person gives a parked change up: s up to seq")                        \
+    X(AVJ_E_REMOTE, "remote",                                                                      \
+      "server state seen: b by (realtime, pull, push), r $id, v $updatedAt, c $createdAt, f row "  \
+      "(absent: deleted)")                                                                         \
+    X(AVJ_E_GAP, "gap",                                                                            \
+      "events may have been missed: o (open, close), m why; close: w server time the sweep "       \
+      "covers")                                                                                    \
+    X(AVJ_E_STREAM, "stream", "a growing answer: o (begin, append, end, interrupted)")             \
+    X(AVJ_E_CONFLICT, "conflict",                                                                  \
+      "what lost a merge: s seq of the loser, v winning $updatedAt, f lost fields, m why")         \
+    X(AVJ_E_SESSION, "session",                                                                    \
+      "o (init, open, login, logout, claim, schema), u user id, and the facts of it")              \
+    X(AVJ_E_REPAIR, "repair", "what a repair did")                                                 \
+    X(AVJ_E_SERVER, "server",                                                                      \
+      "state of the embedded upstream: k table, c collection, i key, d value (absent: removed)")
 
 enum avj_entry_type {
 #define AVJ_X(name, text, doc) name,
@@ -49,18 +65,22 @@ struct avj_entry {
     struct avj_slice type_name;
     uint64_t hlc;
     struct avj_slice session;
-    bool has_document;       /* "e" (a known entity) and "i" are there */
+    bool has_document; /* "e" (a known entity) and "i" are there */
     enum avj_entity entity;
     struct avj_slice id;
 };
 
-/* Decodes one record.  Unknown types are no error (type AVJ_ENTRY_TYPES).  Release with avj_entry_release.
- * Errors: AVJ_EFORMAT (no msgpack map, no "t", a document type without "e" and "i"), AVJ_ENOMEM. */
-AVJ_API AVJ_CHECKED enum avj_status avj_entry_decode(const void *data, size_t len, struct avj_entry *entry, struct avj_error *err);
+/* Decodes one record.  Unknown types are no error (type AVJ_ENTRY_TYPES).  Release with
+ * avj_entry_release. Errors: AVJ_EFORMAT (no msgpack map, no "t", a document type without "e" and
+ * "i"), AVJ_ENOMEM. */
+AVJ_API AVJ_CHECKED enum avj_status
+avj_entry_decode(const void *data, size_t len, struct avj_entry *entry, struct avj_error *err);
 AVJ_API void avj_entry_release(struct avj_entry *entry);
 
-/* Begins an entry in `pack`: a map of `pairs` + 2 (+ 2 with entity != AVJ_ENTITIES, + 1 with session) with the common keys written; the caller adds exactly `pairs` more. */
-AVJ_API void avj_entry_begin(struct avj_pack *pack, enum avj_entry_type type, uint64_t hlc, const char *session, enum avj_entity entity,
-                             const char *id, size_t pairs);
+/* Begins an entry in `pack`: a map of `pairs` + 2 (+ 2 with entity != AVJ_ENTITIES, + 1 with
+ * session) with the common keys written; the caller adds exactly `pairs` more. */
+AVJ_API void avj_entry_begin(struct avj_pack *pack, enum avj_entry_type type, uint64_t hlc,
+                             const char *session, enum avj_entity entity, const char *id,
+                             size_t pairs);
 
 #endif

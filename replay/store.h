@@ -1,13 +1,15 @@
 /*
- * The store: a journal of chats, opened.  Mutations are appended as `local` entries and folded into the view; the view is always what
- * replaying the log gives.  This is the API that a client embeds, and what the sync engine and the command line stand on.
+ * The store: a journal of chats, opened.  Mutations are appended as `local` entries and folded into
+ * the view; the view is always what replaying the log gives.  This is the API that a client embeds,
+ * and what the sync engine and the command line stand on.
  *
- * Per document: base (last known server state) + kept (fields the deployment cannot hold) + pending (own mutations not settled) = visible.
+ * Per document: base (last known server state) + kept (fields the deployment cannot hold) + pending
+ * (own mutations not settled) = visible.
  *
- * Threading: one thread a store.  Several processes (and several stores of one process) may have the same journal open; avj_store_refresh folds in
- * what the others appended.
- * Lifetime: whatever a reading function gives (ids, fields, lists of documents) is borrowed and valid until the next call that takes a non-const
- * store: mutate, append, refresh, close.
+ * Threading: one thread a store.  Several processes (and several stores of one process) may have
+ * the same journal open; avj_store_refresh folds in what the others appended. Lifetime: whatever a
+ * reading function gives (ids, fields, lists of documents) is borrowed and valid until the next
+ * call that takes a non-const store: mutate, append, refresh, close.
  */
 #ifndef AVJ_STORE_H
 #define AVJ_STORE_H
@@ -17,7 +19,7 @@
 
 struct avj_store;
 
-struct avj_store_options {          /* all zero: the defaults */
+struct avj_store_options { /* all zero: the defaults */
     struct avj_journal_options journal;
     bool read_only;
     /* Called while open replays, with the records folded and the total; NULL: not called. */
@@ -27,23 +29,31 @@ struct avj_store_options {          /* all zero: the defaults */
 
 /* What `init` decided, kept in the journal's first entry. */
 struct avj_upstream {
-    const char *endpoint; /* "https://host/v1"; NULL: none (a guest's journal, or an embedded upstream) */
+    const char
+        *endpoint; /* "https://host/v1"; NULL: none (a guest's journal, or an embedded upstream) */
     const char *project;
     const char *database;
     const char *collections[AVJ_ENTITIES];
 };
 
-/* Creates a journal and writes its `session` init entry.  upstream may be NULL.  Durable on return.  Errors: as avj_journal_create. */
-AVJ_API AVJ_CHECKED enum avj_status avj_store_create(const char *path, const struct avj_upstream *upstream, const struct avj_store_options *options,
+/* Creates a journal and writes its `session` init entry.  upstream may be NULL.  Durable on return.
+ * Errors: as avj_journal_create. */
+AVJ_API AVJ_CHECKED enum avj_status avj_store_create(const char *path,
+                                                     const struct avj_upstream *upstream,
+                                                     const struct avj_store_options *options,
                                                      struct avj_error *err);
 
-/* Opens and replays.  Errors: as avj_journal_open and avj_cursor_next; AVJ_EFORMAT (a record that is no entry). */
-AVJ_API AVJ_CHECKED enum avj_status avj_store_open(const char *path, const struct avj_store_options *options, struct avj_store **out,
-                                                   struct avj_error *err);
+/* Opens and replays.  Errors: as avj_journal_open and avj_cursor_next; AVJ_EFORMAT (a record that
+ * is no entry). */
+AVJ_API AVJ_CHECKED enum avj_status avj_store_open(const char *path,
+                                                   const struct avj_store_options *options,
+                                                   struct avj_store **out, struct avj_error *err);
 AVJ_API void avj_store_close(struct avj_store *store);
 
-/* Folds in what was appended since, by anyone; *changed (may be NULL) tells whether something was. */
-AVJ_API AVJ_CHECKED enum avj_status avj_store_refresh(struct avj_store *store, bool *changed, struct avj_error *err);
+/* Folds in what was appended since, by anyone; *changed (may be NULL) tells whether something was.
+ */
+AVJ_API AVJ_CHECKED enum avj_status avj_store_refresh(struct avj_store *store, bool *changed,
+                                                      struct avj_error *err);
 
 /* The journal beneath, for cursors, wake-ups and info.  Borrowed. */
 AVJ_API struct avj_journal *avj_store_journal(struct avj_store *store);
@@ -68,20 +78,30 @@ struct avj_doc {
     int64_t last_message_ms;  /* threads: the larger of lastMessageAt and its newest message */
     size_t messages;          /* threads: visible messages */
     unsigned pending;         /* own mutations not settled */
-    bool parked;              /* a mutation was refused and waits for a person */
+    bool parked;              /* a mutation was refused and waits for a person; why: */
+    int reject_status;        /* HTTP status */
+    const char *reject_type, *reject_message; /* NULL when not parked */
 };
 
 /* AVJ_ENOTFOUND when there is no visible document of that id. */
-AVJ_API AVJ_CHECKED enum avj_status avj_store_get(struct avj_store *store, enum avj_entity entity, const char *id, struct avj_doc *doc);
+AVJ_API AVJ_CHECKED enum avj_status avj_store_get(struct avj_store *store, enum avj_entity entity,
+                                                  const char *id, struct avj_doc *doc);
 
-/* The visible documents of an entity: threads pinned first, then by last message, newest first; everything else by (createdAt, id).
- * *docs: array owned by the store, borrowed as said above. */
-AVJ_API AVJ_CHECKED enum avj_status avj_store_list(struct avj_store *store, enum avj_entity entity, const struct avj_doc **docs, size_t *count,
+/* The visible documents of an entity: threads pinned first, then by last message, newest first;
+ * everything else by (createdAt, id). *docs: array owned by the store, borrowed as said above. */
+AVJ_API AVJ_CHECKED enum avj_status avj_store_list(struct avj_store *store, enum avj_entity entity,
+                                                   const struct avj_doc **docs, size_t *count,
                                                    struct avj_error *err);
 
-/* Messages of a thread, oldest first: the last `limit` (0: all) of those before message `before` (NULL: the end).  AVJ_ENOTFOUND: no such thread, or `before` is not in it. */
-AVJ_API AVJ_CHECKED enum avj_status avj_store_messages(struct avj_store *store, const char *thread, const char *before, size_t limit,
-                                                       const struct avj_doc **docs, size_t *count, struct avj_error *err);
+/* Messages of a thread, oldest first: the last `limit` (0: all) of those before message `before`
+ * (NULL: the end).  AVJ_ENOTFOUND: no such thread, or `before` is not in it. */
+AVJ_API AVJ_CHECKED enum avj_status avj_store_messages(struct avj_store *store, const char *thread,
+                                                       const char *before, size_t limit,
+                                                       const struct avj_doc **docs, size_t *count,
+                                                       struct avj_error *err);
+
+/* The documents that are parked, deleted ones included, in the order of the outbox. */
+AVJ_API AVJ_CHECKED enum avj_status avj_store_parked(struct avj_store *store, const struct avj_doc **docs, size_t *count, struct avj_error *err);
 
 /* ---- mutations: each appends one frame, whole or not at all, and folds it in ---- */
 
@@ -89,35 +109,55 @@ struct avj_mutation {
     enum avj_op op;
     enum avj_entity entity;
     const char *id;
-    struct avj_fields fields; /* create: all; update: the changed ones, nil clears; delete: none.  Need not be canonical. */
+    struct avj_fields fields; /* create: all; update: the changed ones, nil clears; delete: none.
+                                 Need not be canonical. */
 };
 
 /*
- * Appends `count` mutations as one frame per AVJ_FRAME_RAW_MAX (one frame in practice).  *seq (may be NULL) gets the last sequence number.
- * Errors: AVJ_EEXIST (create of an id that is visible), AVJ_ENOTFOUND (update or delete of one that is not), AVJ_EFORMAT (a required field is
- * missing or a field has the wrong type; the message names it), and those of avj_journal_append.  On error nothing was changed.
+ * Appends `count` mutations as one frame per AVJ_FRAME_RAW_MAX (one frame in practice).  *seq (may
+ * be NULL) gets the last sequence number. Errors: AVJ_EEXIST (create of an id that is visible),
+ * AVJ_ENOTFOUND (update or delete of one that is not), AVJ_EFORMAT (a required field is missing or
+ * a field has the wrong type; the message names it), and those of avj_journal_append.  On error
+ * nothing was changed.
  */
-AVJ_API AVJ_CHECKED enum avj_status avj_store_mutate(struct avj_store *store, const struct avj_mutation *mutations, size_t count,
-                                                     enum avj_durability durability, uint64_t *seq, struct avj_error *err);
+AVJ_API AVJ_CHECKED enum avj_status avj_store_mutate(struct avj_store *store,
+                                                     const struct avj_mutation *mutations,
+                                                     size_t count, enum avj_durability durability,
+                                                     uint64_t *seq, struct avj_error *err);
 
 /* ids: 36 characters and NUL; `out` may be NULL */
 #define AVJ_ID_TEXT 37
-AVJ_API AVJ_CHECKED enum avj_status avj_id_new(struct avj_store *store, char out[AVJ_ID_TEXT]); /* a random uuid */
+AVJ_API AVJ_CHECKED enum avj_status avj_id_new(struct avj_store *store,
+                                               char out[AVJ_ID_TEXT]); /* a random uuid */
 
 /* The operations of the data model, on top of mutate.  All durable on return. */
-AVJ_API AVJ_CHECKED enum avj_status avj_thread_new(struct avj_store *store, const char *title /* NULL: "New Chat" */, char out[AVJ_ID_TEXT], struct avj_error *err);
-AVJ_API AVJ_CHECKED enum avj_status avj_thread_rename(struct avj_store *store, const char *thread, const char *title, struct avj_error *err);
+AVJ_API AVJ_CHECKED enum avj_status avj_thread_new(struct avj_store *store,
+                                                   const char *title /* NULL: "New Chat" */,
+                                                   char out[AVJ_ID_TEXT], struct avj_error *err);
+AVJ_API AVJ_CHECKED enum avj_status avj_thread_rename(struct avj_store *store, const char *thread,
+                                                      const char *title, struct avj_error *err);
 /* With its messages and summaries, as explicit deletes in one frame. */
-AVJ_API AVJ_CHECKED enum avj_status avj_thread_delete(struct avj_store *store, const char *thread, struct avj_error *err);
+AVJ_API AVJ_CHECKED enum avj_status avj_thread_delete(struct avj_store *store, const char *thread,
+                                                      struct avj_error *err);
 /* Copies the thread and its messages up to and with `upto` into a new thread. */
-AVJ_API AVJ_CHECKED enum avj_status avj_thread_branch(struct avj_store *store, const char *thread, const char *upto, char out[AVJ_ID_TEXT], struct avj_error *err);
-/* Appends a message and raises the thread's lastMessageAt.  role: user, assistant, system or data. */
-AVJ_API AVJ_CHECKED enum avj_status avj_message_send(struct avj_store *store, const char *thread, const char *role, const char *text, size_t len,
+AVJ_API AVJ_CHECKED enum avj_status avj_thread_branch(struct avj_store *store, const char *thread,
+                                                      const char *upto, char out[AVJ_ID_TEXT],
+                                                      struct avj_error *err);
+/* Appends a message and raises the thread's lastMessageAt.  role: user, assistant, system or data.
+ */
+AVJ_API AVJ_CHECKED enum avj_status avj_message_send(struct avj_store *store, const char *thread,
+                                                     const char *role, const char *text, size_t len,
                                                      char out[AVJ_ID_TEXT], struct avj_error *err);
-AVJ_API AVJ_CHECKED enum avj_status avj_message_edit(struct avj_store *store, const char *message, const char *text, size_t len, struct avj_error *err);
-AVJ_API AVJ_CHECKED enum avj_status avj_message_delete(struct avj_store *store, const char *message, struct avj_error *err);
-/* Deletes `from` and every message of its thread at or after its createdAt, in one frame; *deleted (may be NULL) counts them. */
-AVJ_API AVJ_CHECKED enum avj_status avj_thread_trim(struct avj_store *store, const char *thread, const char *from, size_t *deleted, struct avj_error *err);
+AVJ_API AVJ_CHECKED enum avj_status avj_message_edit(struct avj_store *store, const char *message,
+                                                     const char *text, size_t len,
+                                                     struct avj_error *err);
+AVJ_API AVJ_CHECKED enum avj_status avj_message_delete(struct avj_store *store, const char *message,
+                                                       struct avj_error *err);
+/* Deletes `from` and every message of its thread at or after its createdAt, in one frame; *deleted
+ * (may be NULL) counts them. */
+AVJ_API AVJ_CHECKED enum avj_status avj_thread_trim(struct avj_store *store, const char *thread,
+                                                    const char *from, size_t *deleted,
+                                                    struct avj_error *err);
 
 /* ---- state ---- */
 
@@ -131,6 +171,7 @@ struct avj_store_status {
     uint64_t unknown_entries;  /* of types that this program does not know */
     uint8_t digest[16];        /* of the view; equal on all replicas with empty outboxes */
 };
-AVJ_API AVJ_CHECKED enum avj_status avj_store_status(struct avj_store *store, struct avj_store_status *status, struct avj_error *err);
+AVJ_API AVJ_CHECKED enum avj_status
+avj_store_status(struct avj_store *store, struct avj_store_status *status, struct avj_error *err);
 
 #endif

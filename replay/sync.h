@@ -11,31 +11,43 @@
 /* Longest id Appwrite takes. */
 #define AVJ_REMOTE_ID_TEXT 37
 
-enum avj_push_kind { AVJ_PUSH_CREATE, AVJ_PUSH_UPDATE, AVJ_PUSH_DELETE, AVJ_PUSH_ELIDE /* made and deleted before it ever left: acknowledge with status 0 */ };
+enum avj_push_kind {
+    AVJ_PUSH_CREATE,
+    AVJ_PUSH_UPDATE,
+    AVJ_PUSH_DELETE,
+    AVJ_PUSH_ELIDE /* made and deleted before it ever left: acknowledge with status 0 */
+};
 
 /* One document's pending mutations, coalesced. */
 struct avj_push_op {
     enum avj_push_kind kind;
     enum avj_entity entity;
     const char *id;
-    char remote_id[AVJ_REMOTE_ID_TEXT]; /* of the row; for a create the one derived from user and local id, the same at every try */
-    uint64_t upto_seq;                  /* covers this document's mutations up to and with this one */
-    struct avj_fields fields;           /* create: all visible ones; update: the changed ones, nil where cleared; local names */
-    const char *base_version;           /* $updatedAt of the known row, NULL for a create */
-    bool attempted;                     /* an earlier `push` entry covers it: it may be upstream already */
-    bool duplicate_row;                 /* delete of a second row with the same local id (another client's retry) */
+    char remote_id[AVJ_REMOTE_ID_TEXT]; /* of the row; for a create the one derived from user and
+                                           local id, the same at every try */
+    uint64_t upto_seq;        /* covers this document's mutations up to and with this one */
+    struct avj_fields fields; /* create: all visible ones; update: the changed ones, nil where
+                                 cleared; local names */
+    const char *base_version; /* $updatedAt of the known row, NULL for a create */
+    bool attempted;           /* an earlier `push` entry covers it: it may be upstream already */
+    bool duplicate_row; /* delete of a second row with the same local id (another client's retry) */
 };
 
 /*
- * The next operations in dependency order (a thread before its messages, messages before their thread's delete; per document in order), at most `max`.
- * Parked documents, and what depends on a parked create, are left out.  skip(arg, op) (may be NULL) leaves out what is in flight.
- * *ops: array owned by the store, borrowed until the next non-const call.
+ * The next operations in dependency order (a thread before its messages, messages before their
+ * thread's delete; per document in order), at most `max`. Parked documents, and what depends on a
+ * parked create, are left out.  skip(arg, op) (may be NULL) leaves out what is in flight. *ops:
+ * array owned by the store, borrowed until the next non-const call.
  */
-AVJ_API AVJ_CHECKED enum avj_status avj_outbox_next(struct avj_store *store, size_t max, bool (*skip)(void *arg, const struct avj_push_op *op), void *arg,
-                                                    const struct avj_push_op **ops, size_t *count, struct avj_error *err);
+AVJ_API AVJ_CHECKED enum avj_status
+avj_outbox_next(struct avj_store *store, size_t max,
+                bool (*skip)(void *arg, const struct avj_push_op *op), void *arg,
+                const struct avj_push_op **ops, size_t *count, struct avj_error *err);
 
 /* Journals that an attempt begins; `via` is "transaction" or "single". */
-AVJ_API AVJ_CHECKED enum avj_status avj_sync_push(struct avj_store *store, const struct avj_push_op *ops, size_t count, const char *attempt, const char *via,
+AVJ_API AVJ_CHECKED enum avj_status avj_sync_push(struct avj_store *store,
+                                                  const struct avj_push_op *ops, size_t count,
+                                                  const char *attempt, const char *via,
                                                   struct avj_error *err);
 
 /* A server row in local terms. */
@@ -51,48 +63,68 @@ struct avj_row {
 
 struct avj_outcome {
     const struct avj_push_op *op;
-    bool acknowledged;        /* else rejected for good */
-    int status;               /* HTTP status; 0 with AVJ_PUSH_ELIDE */
-    struct avj_row row;       /* acknowledged, not a delete: the row as the server holds it now */
-    const char *const *kept;  /* names of local fields that the deployment has no attribute for and that were not sent */
+    bool acknowledged;       /* else rejected for good */
+    int status;              /* HTTP status; 0 with AVJ_PUSH_ELIDE */
+    struct avj_row row;      /* acknowledged, not a delete: the row as the server holds it now */
+    const char *const *kept; /* names of local fields that the deployment has no attribute for and
+                                that were not sent */
     size_t kept_count;
     const char *error_type, *error_message; /* rejected */
 };
 
 /* Journals outcomes in one frame. */
-AVJ_API AVJ_CHECKED enum avj_status avj_sync_settle(struct avj_store *store, const struct avj_outcome *outcomes, size_t count, struct avj_error *err);
+AVJ_API AVJ_CHECKED enum avj_status avj_sync_settle(struct avj_store *store,
+                                                    const struct avj_outcome *outcomes,
+                                                    size_t count, struct avj_error *err);
 
 /*
- * Journals server states from realtime, pull or push (`by`).  States that say nothing new (same row, same or older version) are not written,
- * except that a newer version with the same content is.  Conflicts with pending edits are journaled in the same frame.
- * *applied (may be NULL): how many were written.
+ * Journals server states from realtime, pull or push (`by`).  States that say nothing new (same
+ * row, same or older version) are not written, except that a newer version with the same content
+ * is.  Conflicts with pending edits are journaled in the same frame. *applied (may be NULL): how
+ * many were written.
  */
-AVJ_API AVJ_CHECKED enum avj_status avj_sync_remote(struct avj_store *store, const struct avj_row *rows, size_t count, const char *by, enum avj_durability durability,
+AVJ_API AVJ_CHECKED enum avj_status avj_sync_remote(struct avj_store *store,
+                                                    const struct avj_row *rows, size_t count,
+                                                    const char *by, enum avj_durability durability,
                                                     size_t *applied, struct avj_error *err);
 
-AVJ_API AVJ_CHECKED enum avj_status avj_sync_gap(struct avj_store *store, bool open, const char *why, const char *swept_until, struct avj_error *err);
+AVJ_API AVJ_CHECKED enum avj_status avj_sync_gap(struct avj_store *store, bool open,
+                                                 const char *why, const char *swept_until,
+                                                 struct avj_error *err);
 
 /* A login (user id), claiming a guest's work; a logout (NULL). */
-AVJ_API AVJ_CHECKED enum avj_status avj_sync_login(struct avj_store *store, const char *user, const char *email, struct avj_error *err);
+AVJ_API AVJ_CHECKED enum avj_status avj_sync_login(struct avj_store *store, const char *user,
+                                                   const char *email, struct avj_error *err);
 
-/* What the deployment's collection turned out to lack, or to hold as a native array; kept for later sessions. */
-AVJ_API AVJ_CHECKED enum avj_status avj_sync_learn(struct avj_store *store, enum avj_entity entity, const char *field, const char *what /* "missing", "array", "text" */,
-                                                   struct avj_error *err);
+/* What the deployment's collection turned out to lack, or to hold as a native array; kept for later
+ * sessions. */
+AVJ_API AVJ_CHECKED enum avj_status
+avj_sync_learn(struct avj_store *store, enum avj_entity entity, const char *field,
+               const char *what /* "missing", "array", "text" */, struct avj_error *err);
 /* NULL: nothing learned about it. */
-AVJ_API const char *avj_sync_learned(const struct avj_store *store, enum avj_entity entity, const char *field);
+AVJ_API const char *avj_sync_learned(const struct avj_store *store, enum avj_entity entity,
+                                     const char *field);
 
 /* Lets a parked document try again, or gives its pending mutations up.  AVJ_ENOTFOUND. */
-AVJ_API AVJ_CHECKED enum avj_status avj_sync_retry(struct avj_store *store, enum avj_entity entity, const char *id, struct avj_error *err);
-AVJ_API AVJ_CHECKED enum avj_status avj_sync_drop(struct avj_store *store, enum avj_entity entity, const char *id, struct avj_error *err);
+AVJ_API AVJ_CHECKED enum avj_status avj_sync_retry(struct avj_store *store, enum avj_entity entity,
+                                                   const char *id, struct avj_error *err);
+AVJ_API AVJ_CHECKED enum avj_status avj_sync_drop(struct avj_store *store, enum avj_entity entity,
+                                                  const char *id, struct avj_error *err);
 
-/* Every row that is known to be upstream (not deleted), for the sweep that looks for absent ones.  Stops when each returns false. */
+/* Every row that is known to be upstream (not deleted), for the sweep that looks for absent ones.
+ * Stops when each returns false. */
 AVJ_API void avj_sync_known_rows(struct avj_store *store, enum avj_entity entity,
-                                 bool (*each)(void *arg, const char *id, const char *remote_id, const char *version), void *arg);
+                                 bool (*each)(void *arg, const char *id, const char *remote_id,
+                                              const char *version),
+                                 void *arg);
 /* The local id a row belongs to, by its $id; NULL: unknown. */
-AVJ_API const char *avj_sync_local_id(struct avj_store *store, enum avj_entity entity, const char *remote_id);
+AVJ_API const char *avj_sync_local_id(struct avj_store *store, enum avj_entity entity,
+                                      const char *remote_id);
 
 /* Generic append of ready-made entries (the embedded upstream's `server` entries), folded in. */
-AVJ_API AVJ_CHECKED enum avj_status avj_store_append(struct avj_store *store, const struct avj_slice *entries, size_t count, enum avj_durability durability,
+AVJ_API AVJ_CHECKED enum avj_status avj_store_append(struct avj_store *store,
+                                                     const struct avj_slice *entries, size_t count,
+                                                     enum avj_durability durability,
                                                      uint64_t *first_seq, struct avj_error *err);
 
 #endif

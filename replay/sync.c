@@ -1,0 +1,412 @@
+/* The entries that a sync engine writes: see sync.h. */
+#include "replay/clock.h"
+#include "replay/store_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void put_text(struct avj_pack *p, const char *key, const char *text)
+{
+    avj_pack_cstr(p, key);
+    avj_pack_cstr(p, text);
+}
+
+static void put_int(struct avj_pack *p, const char *key, int64_t value)
+{
+    avj_pack_cstr(p, key);
+    avj_pack_int(p, value);
+}
+
+/* Appends what was packed and cleans up; `status` is that of the packing. */
+static enum avj_status finish(struct avj_store *store, struct avj_batch *batch,
+                              enum avj_status status, enum avj_durability durability,
+                              struct avj_error *err)
+{
+    if (status == AVJ_OK)
+        status = avj_batch_append(store, batch, durability, NULL, err);
+    else
+        avj_fail(err, status, "out of memory");
+    avj_batch_release(batch);
+    return status;
+}
+
+static void begin(struct avj_store *store, struct avj_batch *batch, enum avj_entry_type type,
+                  enum avj_entity entity, const char *id, size_t pairs)
+{
+    avj_entry_begin(&batch->bytes, type, avj_store_stamp(store), store->session, entity, id, pairs);
+}
+
+static const char *push_kind_name(enum avj_push_kind kind)
+{
+    static const char *const names[] = {"create", "update", "delete", "elide"};
+    return names[kind];
+}
+
+enum avj_status avj_sync_push(struct avj_store *store, const struct avj_push_op *ops, size_t count,
+                              const char *attempt, const char *via, struct avj_error *err)
+{
+    struct avj_batch batch = {.count = 0};
+    struct avj_pack *p = &batch.bytes;
+    begin(store, &batch, AVJ_E_PUSH, AVJ_ENTITIES, NULL, 3);
+    put_text(p, "a", attempt);
+    put_text(p, "v", via);
+    avj_pack_cstr(p, "d");
+    avj_pack_list(p, count);
+    for (size_t i = 0; i < count; i++) {
+        avj_pack_list(p, 5);
+        avj_pack_cstr(p, avj_schema(ops[i].entity)->kind);
+        avj_pack_cstr(p, ops[i].id);
+        avj_pack_cstr(p, ops[i].remote_id);
+        avj_pack_int(p, (int64_t)ops[i].upto_seq);
+        avj_pack_cstr(p, push_kind_name(ops[i].kind));
+    }
+    return finish(store, &batch, avj_batch_end(&batch), AVJ_DURABLE, err);
+}
+
+/* ---- outcomes ---- */
+
+static void pack_names(struct avj_pack *p, const char *const *names, size_t count)
+{
+    avj_pack_list(p, count);
+    for (size_t i = 0; i < count; i++)
+        avj_pack_cstr(p, names[i]);
+}
+
+/* Nothing was sent: what the deployment can not hold is kept here, the rest is as the server has it
+ * already. */
+static enum avj_status pack_elided(struct avj_store *store, const struct avj_outcome *o,
+                                   struct avj_batch *batch)
+{
+    const char *names[64];
+    size_t count = 0;
+    for (size_t i = 0; i < store->view->learned_count && count < 64; i++) {
+        const struct avj_learned *l = &store->view->learned[i];
+        if (l->entity == o->op->entity &&
+            avj_view_unsendable(store->view, l->entity, l->field, strlen(l->field)))
+            names[count++] = l->field;
+    }
+    begin(store, batch, AVJ_E_ACK, o->op->entity, o->op->id, 3);
+    put_int(&batch->bytes, "s", (int64_t)o->op->upto_seq);
+    put_int(&batch->bytes, "x", 0);
+    avj_pack_cstr(&batch->bytes, "k");
+    pack_names(&batch->bytes, names, count);
+    return avj_batch_end(batch);
+}
+
+static enum avj_status pack_ack(struct avj_store *store, const struct avj_outcome *o,
+                                struct avj_batch *batch)
+{
+    struct avj_pack *p = &batch->bytes;
+    bool deleted = o->op->kind == AVJ_PUSH_DELETE || o->row.deleted;
+    begin(store, batch, AVJ_E_ACK, o->op->entity, o->op->id, deleted ? 3 : 7);
+    put_text(p, "r", deleted ? o->op->remote_id : o->row.remote_id);
+    put_int(p, "s", (int64_t)o->op->upto_seq);
+    put_int(p, "x", o->status ? o->status : 200);
+    if (deleted)
+        return avj_batch_end(batch);
+    put_text(p, "v", o->row.version);
+    put_text(p, "c", o->row.created);
+    avj_pack_cstr(p, "f");
+    avj_pack_raw(p, o->row.fields.data, o->row.fields.len);
+    avj_pack_cstr(p, "k");
+    pack_names(p, o->kept, o->kept_count);
+    return avj_batch_end(batch);
+}
+
+static enum avj_status pack_reject(struct avj_store *store, const struct avj_outcome *o,
+                                   struct avj_batch *batch)
+{
+    struct avj_pack *p = &batch->bytes;
+    begin(store, batch, AVJ_E_REJECT, o->op->entity, o->op->id, 4);
+    put_int(p, "s", (int64_t)o->op->upto_seq);
+    put_int(p, "x", o->status);
+    put_text(p, "y", o->error_type);
+    put_text(p, "m", o->error_message);
+    return avj_batch_end(batch);
+}
+
+enum avj_status avj_sync_settle(struct avj_store *store, const struct avj_outcome *outcomes,
+                                size_t count, struct avj_error *err)
+{
+    struct avj_batch batch = {.count = 0};
+    enum avj_status status = AVJ_OK;
+    for (size_t i = 0; status == AVJ_OK && i < count; i++) {
+        const struct avj_outcome *o = &outcomes[i];
+        if (!o->acknowledged)
+            status = pack_reject(store, o, &batch);
+        else if (o->op->kind == AVJ_PUSH_ELIDE)
+            status = pack_elided(store, o, &batch);
+        else
+            status = pack_ack(store, o, &batch);
+    }
+    return finish(store, &batch, status, AVJ_DURABLE, err);
+}
+
+/* ---- states from elsewhere ---- */
+
+static enum avj_status pack_clashes(struct avj_store *store, const struct avj_row *row,
+                                    const struct avj_plan *plan, struct avj_batch *batch)
+{
+    enum avj_status status = AVJ_OK;
+    for (size_t i = 0; status == AVJ_OK && i < plan->clash_count; i++) {
+        const struct avj_clash *c = &plan->clashes[i];
+        struct avj_pack *p = &batch->bytes;
+        begin(store, batch, AVJ_E_CONFLICT, row->entity, row->id, 5);
+        put_int(p, "s", (int64_t)c->seq);
+        put_text(p, "v", row->version);
+        avj_pack_cstr(p, "f");
+        if (c->fields.len)
+            avj_pack_raw(p, c->fields.data, c->fields.len);
+        else
+            avj_pack_map(p, 0);
+        put_text(p, "w", c->remote_lost ? "here" : "elsewhere");
+        put_text(p, "m", c->why);
+        status = avj_batch_end(batch);
+    }
+    return status;
+}
+
+static enum avj_status pack_remote(struct avj_store *store, const struct avj_row *row,
+                                   struct avj_fields fields, const char *by,
+                                   struct avj_batch *batch)
+{
+    struct avj_pack *p = &batch->bytes;
+    begin(store, batch, AVJ_E_REMOTE, row->entity, row->id, row->deleted ? 4 : 5);
+    put_text(p, "b", by);
+    put_text(p, "r", row->remote_id);
+    put_text(p, "v", row->version);
+    put_text(p, "c", row->created);
+    if (!row->deleted) {
+        avj_pack_cstr(p, "f");
+        avj_pack_raw(p, fields.data, fields.len);
+    }
+    return avj_batch_end(batch);
+}
+
+/* Canonical fields of a row.  AVJ_EFORMAT, AVJ_ENOMEM. */
+static enum avj_status canonical(const struct avj_row *row, struct avj_pack *out)
+{
+    if (row->deleted)
+        return AVJ_OK;
+    struct avj_tree *tree;
+    enum avj_status status = avj_tree_parse(row->fields.data, row->fields.len, &tree);
+    if (status == AVJ_OK)
+        status = avj_fields_canonical(row->entity, avj_tree_root(tree), true, out);
+    avj_tree_free(tree);
+    return status;
+}
+
+static enum avj_status pack_state(struct avj_store *store, const struct avj_row *row,
+                                  struct avj_fields fields, const char *by, struct avj_batch *batch,
+                                  bool *written)
+{
+    struct avj_incoming incoming = {.remote_id = row->remote_id,
+                                    .version = row->version,
+                                    .deleted = row->deleted,
+                                    .fields = fields};
+    if (row->version)
+        (void)avj_time_parse(row->version, strlen(row->version), &incoming.version_ms);
+    const struct avj_document *d =
+        avj_view_find(store->view, row->entity, row->id, strlen(row->id));
+    *written = false;
+    if (!d) {
+        *written = true;
+        return pack_remote(store, row, fields, by, batch);
+    }
+    if (avj_merge_stale(d, &incoming))
+        return AVJ_OK;
+    struct avj_plan plan;
+    enum avj_status status = avj_merge_plan(d, &incoming, avj_view_unsendable, store->view, &plan);
+    if (status != AVJ_OK)
+        return status;
+    status = pack_clashes(store, row, &plan, batch);
+    avj_plan_release(&plan);
+    if (status == AVJ_OK)
+        status = pack_remote(store, row, fields, by, batch);
+    *written = status == AVJ_OK;
+    return status;
+}
+
+static bool same_row(const void *item, const void *key)
+{
+    const struct avj_row *a = item, *b = key;
+    return a->entity == b->entity && strcmp(a->id, b->id) == 0;
+}
+
+/* Rows of one call are planned against the view as it stands, so a document met twice ends the
+ * batch. */
+struct remote_batch {
+    struct avj_batch batch;
+    struct avj_table seen;
+    size_t applied;
+};
+
+static enum avj_status flush(struct avj_store *store, struct remote_batch *r,
+                             enum avj_durability durability, struct avj_error *err)
+{
+    enum avj_status status = avj_batch_append(store, &r->batch, durability, NULL, err);
+    avj_batch_release(&r->batch);
+    avj_table_release(&r->seen);
+    return status;
+}
+
+static enum avj_status take_row(struct avj_store *store, struct remote_batch *r,
+                                const struct avj_row *row, const char *by,
+                                enum avj_durability durability, struct avj_error *err)
+{
+    uint64_t hash = avj_hash64(row->id, strlen(row->id));
+    enum avj_status status = AVJ_OK;
+    if (avj_table_find(&r->seen, hash, same_row, row))
+        status = flush(store, r, durability, err);
+    struct avj_pack fields = {0};
+    bool written = false;
+    if (status == AVJ_OK)
+        status = canonical(row, &fields);
+    if (status == AVJ_OK)
+        status = pack_state(store, row, (struct avj_fields){fields.data, fields.len}, by, &r->batch,
+                            &written);
+    avj_pack_release(&fields);
+    if (status == AVJ_OK && written) {
+        r->applied++;
+        if (!avj_table_add(&r->seen, hash, (void *)(uintptr_t)row))
+            status = AVJ_ENOMEM;
+    }
+    if (status == AVJ_ENOMEM)
+        avj_fail(err, status, "out of memory");
+    else if (status == AVJ_EFORMAT)
+        avj_fail(err, status, "row %s: fields are no map", row->remote_id);
+    return status;
+}
+
+enum avj_status avj_sync_remote(struct avj_store *store, const struct avj_row *rows, size_t count,
+                                const char *by, enum avj_durability durability, size_t *applied,
+                                struct avj_error *err)
+{
+    struct remote_batch r = {.applied = 0};
+    enum avj_status status = avj_store_refresh(store, NULL, err);
+    for (size_t i = 0; status == AVJ_OK && i < count; i++)
+        status = take_row(store, &r, &rows[i], by, durability, err);
+    if (status == AVJ_OK)
+        status = flush(store, &r, durability, err);
+    avj_batch_release(&r.batch);
+    avj_table_release(&r.seen);
+    if (applied)
+        *applied = status == AVJ_OK ? r.applied : 0;
+    return status;
+}
+
+/* ---- gaps, sessions, what was learned ---- */
+
+enum avj_status avj_sync_gap(struct avj_store *store, bool open, const char *why,
+                             const char *swept_until, struct avj_error *err)
+{
+    if (open && store->view->gap_open)
+        return AVJ_OK;
+    struct avj_batch batch = {.count = 0};
+    begin(store, &batch, AVJ_E_GAP, AVJ_ENTITIES, NULL, 3);
+    put_text(&batch.bytes, "o", open ? "open" : "close");
+    put_text(&batch.bytes, "m", why);
+    put_text(&batch.bytes, "w", swept_until);
+    return finish(store, &batch, avj_batch_end(&batch), AVJ_DURABLE, err);
+}
+
+static enum avj_status pack_session(struct avj_store *store, struct avj_batch *batch,
+                                    const char *op, const char *user, const char *email)
+{
+    begin(store, batch, AVJ_E_SESSION, AVJ_ENTITIES, NULL, 3);
+    put_text(&batch->bytes, "o", op);
+    put_text(&batch->bytes, "u", user);
+    put_text(&batch->bytes, "email", email);
+    return avj_batch_end(batch);
+}
+
+enum avj_status avj_sync_login(struct avj_store *store, const char *user, const char *email,
+                               struct avj_error *err)
+{
+    const char *owner = store->view->user;
+    if (user && owner && strcmp(owner, user) != 0)
+        return avj_fail(err, AVJ_EREFUSED,
+                        "this journal belongs to user %s: make another one with avchat -C DIR init",
+                        owner);
+    struct avj_batch batch = {.count = 0};
+    enum avj_status status = AVJ_OK;
+    if (!user)
+        status = pack_session(store, &batch, "logout", owner, NULL);
+    else
+        status = pack_session(store, &batch, "login", user, email);
+    if (status == AVJ_OK && user && !owner)
+        status = pack_session(store, &batch, "claim", user, email);
+    return finish(store, &batch, status, AVJ_DURABLE, err);
+}
+
+enum avj_status avj_sync_learn(struct avj_store *store, enum avj_entity entity, const char *field,
+                               const char *what, struct avj_error *err)
+{
+    struct avj_batch batch = {.count = 0};
+    begin(store, &batch, AVJ_E_SESSION, AVJ_ENTITIES, NULL, 4);
+    put_text(&batch.bytes, "o", "schema");
+    put_text(&batch.bytes, "kind", avj_schema(entity)->kind);
+    put_text(&batch.bytes, "field", field);
+    put_text(&batch.bytes, "what", what);
+    return finish(store, &batch, avj_batch_end(&batch), AVJ_DURABLE, err);
+}
+
+const char *avj_sync_learned(const struct avj_store *store, enum avj_entity entity,
+                             const char *field)
+{
+    return avj_view_learned(store->view, entity, field, strlen(field));
+}
+
+/* ---- a person decides ---- */
+
+static enum avj_status decide(struct avj_store *store, enum avj_entry_type type,
+                              enum avj_entity entity, const char *id, struct avj_error *err)
+{
+    enum avj_status status = avj_store_refresh(store, NULL, err);
+    if (status != AVJ_OK)
+        return status;
+    const struct avj_document *d = avj_view_find(store->view, entity, id, strlen(id));
+    if (!d || !d->pending_count)
+        return avj_fail(err, AVJ_ENOTFOUND, "nothing is pending for %s %s",
+                        avj_schema(entity)->kind, id);
+    struct avj_batch batch = {.count = 0};
+    begin(store, &batch, type, entity, id, 1);
+    put_int(&batch.bytes, "s", (int64_t)d->pending[d->pending_count - 1].seq);
+    return finish(store, &batch, avj_batch_end(&batch), AVJ_DURABLE, err);
+}
+
+enum avj_status avj_sync_retry(struct avj_store *store, enum avj_entity entity, const char *id,
+                               struct avj_error *err)
+{
+    return decide(store, AVJ_E_RETRY, entity, id, err);
+}
+
+enum avj_status avj_sync_drop(struct avj_store *store, enum avj_entity entity, const char *id,
+                              struct avj_error *err)
+{
+    return decide(store, AVJ_E_DROP, entity, id, err);
+}
+
+/* ---- known rows ---- */
+
+void avj_sync_known_rows(struct avj_store *store, enum avj_entity entity,
+                         bool (*each)(void *arg, const char *id, const char *remote_id,
+                                      const char *version),
+                         void *arg)
+{
+    const struct avj_view *view = store->view;
+    for (size_t i = 0; i < view->all_count[entity]; i++) {
+        const struct avj_document *d = view->all[entity][i];
+        for (const struct avj_known_row *row = d->rows; row; row = row->next)
+            if (!row->deleted && !each(arg, d->id, row->remote_id, row->version))
+                return;
+    }
+}
+
+const char *avj_sync_local_id(struct avj_store *store, enum avj_entity entity,
+                              const char *remote_id)
+{
+    const struct avj_known_row *row =
+        avj_view_find_row(store->view, entity, remote_id, strlen(remote_id));
+    return row ? row->document->id : NULL;
+}
