@@ -20,7 +20,7 @@
 #define AVJ_FRAME_HASH_OFFSET 56u
 #define AVJ_FRAME_TRAILER_LEN 8u
 #define AVJ_FRAME_ALIGN       8u
-/* A frame holds a record's length (at most 5 bytes) and one byte at the least. */
+/* A frame holds a record's length (at most 4 bytes) and one byte at the least. */
 #define AVJ_FRAME_STORED_MAX AVJ_FRAME_RAW_MAX
 
 #define AVJ_FRAME_TYPE_RECORDS 1u

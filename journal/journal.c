@@ -260,6 +260,9 @@ static enum avj_status set_up(struct avj_journal *j, const char *path, struct av
     if (!j->path || !j->packer)
         return avj_fail(err, AVJ_ENOMEM, "out of memory");
     j->io->boot_id(j->io->ctx, j->boot_id);
+    int r = j->io->random(j->io->ctx, &j->writer_id, sizeof(j->writer_id));
+    if (r < 0)
+        return avj_fail_errno(err, -r, "random numbers");
     enum avj_status status = load_segments(j, err);
     if (status == AVJ_OK)
         status = open_side_file(j, "lock", &j->lock_file, err);
@@ -278,7 +281,6 @@ static struct avj_journal *new_journal(const struct avj_journal_options *options
     j->options = with_defaults(options);
     j->io = j->options.io;
     j->lock_file = j->sync_file = j->file = j->wake_fd = -1;
-    j->writer_id = (uint32_t)getpid();
     avj_reader_init(&j->reader, j->io);
     pthread_mutex_init(&j->append_mutex, NULL);
     pthread_mutex_init(&j->state_mutex, NULL);

@@ -26,7 +26,7 @@
 /* Largest record, and most records in one append (one frame). */
 #define AVJ_RECORD_MAX            ((size_t)15 * 1024 * 1024)
 #define AVJ_RECORDS_PER_FRAME_MAX 65535u
-/* Largest payload of a frame before compression: records plus at most 5 bytes a record. */
+/* Largest payload of a frame before compression: records plus at most 4 bytes a record. */
 #define AVJ_FRAME_RAW_MAX ((size_t)16 * 1024 * 1024)
 
 struct avj_journal;

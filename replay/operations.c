@@ -429,7 +429,12 @@ enum avj_status avj_message_send(struct avj_store *store, const char *thread, co
         status = new_id(store, id, err);
     if (status != AVJ_OK)
         return status;
-    now_text(store, now);
+    /* Behind what the thread has, whatever the clock says: two messages of one millisecond keep
+     * their order. */
+    int64_t ms = avj_hlc_ms(avj_store_stamp(store));
+    if (index->count && ms <= index->messages[index->count - 1]->created_ms)
+        ms = index->messages[index->count - 1]->created_ms + 1;
+    avj_time_format(ms, now);
     struct avj_pack message = {0}, raise = {0};
     avj_pack_map(&message, 5);
     put_text(&message, "id", id);
@@ -445,9 +450,9 @@ enum avj_status avj_message_send(struct avj_store *store, const char *thread, co
         mutation(AVJ_CREATE, AVJ_MESSAGE, id, &message),
         mutation(AVJ_UPDATE, AVJ_THREAD, thread, &raise),
     };
-    /* A clock that was set back must not take the thread's time back. */
+    /* lastMessageAt only rises. */
     const struct avj_document *d = avj_view_find(store->view, AVJ_THREAD, thread, strlen(thread));
-    size_t count = d->last_message_ms < avj_hlc_ms(store->hlc) ? 2 : 1;
+    size_t count = d->last_message_ms < ms ? 2 : 1;
     status = message.failed || raise.failed
                  ? avj_fail(err, AVJ_ENOMEM, "send: out of memory")
                  : avj_store_mutate(store, both, count, AVJ_DURABLE, NULL, err);
