@@ -60,6 +60,12 @@ static enum avj_status find_start(struct avj_cursor *c, struct avj_error *err)
     if (status == AVJ_OK)
         status = start_at(c, &segments[low], err);
     free(segments);
+    if (status == AVJ_OK && low == 0 && c->segment.prev_segment_no != 0)
+        return avj_fail(err, AVJ_ECORRUPT,
+                        "%s: segments before %llu are missing: records up to sequence number %llu "
+                        "are lost here; run avchat-fsck",
+                        c->journal->path, (unsigned long long)c->segment.segment_no,
+                        (unsigned long long)c->segment.first_seq - 1);
     if (status == AVJ_OK && c->from && c->from < c->segment.first_seq)
         return avj_fail(err, AVJ_ENOTFOUND, "%s: record %llu is not kept, the first is %llu",
                         c->journal->path, (unsigned long long)c->from,
