@@ -1,0 +1,174 @@
+/* The table of commands and options: the only place that names them. */
+#include "net/cli.h"
+
+const struct cli_option_info cli_options[CLI_OPTIONS] = {
+#define CLI_X(id, name, letter, value) [id] = {name, letter, value},
+    CLI_OPTION_TABLE(CLI_X)
+#undef CLI_X
+};
+
+#define END                                                                                        \
+    {                                                                                              \
+        CLI_OPTIONS, NULL, NULL                                                                    \
+    }
+
+const struct cli_use cli_global_uses[] = {
+    {OPT_DIRECTORY, "DIR", "the journal's folder; else $AVCHAT_DIR, else ~/.local/share/avchat"},
+    {OPT_JSON, NULL, "print one JSON object a line"},
+    {OPT_HELP, NULL, "show help, with a command its own"},
+    {OPT_VERSION, NULL, "show the version"},
+    END,
+};
+
+static const struct cli_use init_uses[] = {
+    {OPT_GUEST, NULL, "a journal without a server (the default)"},
+    {OPT_ENDPOINT, "URL", "the Appwrite server; /v1 is added when it is missing"},
+    {OPT_PROJECT, "P", "its project's id"},
+    {OPT_DATABASE, "D", "its database's id"},
+    {OPT_THREADS, "C", "collection of the threads (threads)"},
+    {OPT_MESSAGES, "C", "collection of the messages (messages)"},
+    {OPT_SUMMARIES, "C", "collection of the summaries (summaries)"},
+    {OPT_PROJECTS, "C", "collection of the projects (projects)"},
+    END,
+};
+static const struct cli_use login_uses[] = {
+    {OPT_CREATE, NULL, "make the account first"},
+    END,
+};
+static const struct cli_use tag_uses[] = {
+    {OPT_REMOVE, NULL, "take the tags off instead"},
+    END,
+};
+static const struct cli_use send_uses[] = {
+    {OPT_ROLE, "R", "user (the default), assistant, system or data"},
+    {OPT_ATTACH, "FILE", "attach a text file (UTF-8, up to 1 MiB)"},
+    END,
+};
+static const struct cli_use trim_uses[] = {
+    {OPT_FROM, "MSG", "the first message to delete"},
+    END,
+};
+static const struct cli_use messages_uses[] = {
+    {OPT_LIMIT, "N", "only the newest N"},
+    {OPT_BEFORE, "MSG", "only those before this message"},
+    END,
+};
+static const struct cli_use import_uses[] = {
+    {OPT_IDS, NULL, "print each id once it is durable"},
+    {OPT_UPDATE, NULL, "let lines change documents that are here with other content"},
+    END,
+};
+static const struct cli_use sync_uses[] = {
+    {OPT_ONCE, NULL, "push and pull everything, then end (the default)"},
+    {OPT_FOLLOW, NULL, "stay, and sync whatever changes here or there"},
+    {OPT_DRY_RUN, NULL, "say what would be done, change nothing"},
+    {OPT_ACCEPT_DELETIONS, NULL, "let the server's absence remove many documents at once"},
+    END,
+};
+static const struct cli_use log_uses[] = {
+    {OPT_FROM, "N", "from this sequence number on"},
+    {OPT_TO, "N", "up to and with this sequence number"},
+    {OPT_TYPE, "T", "only entries of this type (local, push, ack, ...; unknown)"},
+    {OPT_FOLLOW, NULL, "stay, and print what is appended"},
+    END,
+};
+static const struct cli_use serve_uses[] = {
+    {OPT_LISTEN, "HOST:PORT", "where to listen; port 0 takes a free one (127.0.0.1:0)"},
+    {OPT_NO_RATE_LIMIT, NULL, "answer as fast as asked"},
+    END,
+};
+
+static const char init_about[] = "Makes the journal's folder and the journal in it. Without "
+                                 "options it is a guest's journal: everything stays on this "
+                                 "machine. With --endpoint, --project and --database it syncs with "
+                                 "that Appwrite server after `avchat login`.";
+static const char login_about[] =
+    "Signs in at the journal's server. The password is asked for on the terminal, or read from the "
+    "first line of stdin. "
+    "What a guest wrote into the journal before is claimed by the account.";
+static const char branch_about[] = "Copies the thread and its messages up to and with MSG (else "
+                                   "all) into a new thread and prints the new thread's id.";
+static const char send_about[] =
+    "Appends a message and prints its id once it is on stable storage. TEXT - or no TEXT reads "
+    "stdin to its end; one "
+    "final newline is taken off. With --attach and no TEXT the message has no text of its own.";
+static const char import_about[] = "Reads JSON lines {\"kind\": \"thread\" | \"message\" | "
+                                   "\"summary\" | \"project\", ...}; a thread stands before its "
+                                   "messages. What has been acknowledged survives any crash. A "
+                                   "line that is here already with the same content is "
+                                   "counted as unchanged, so that an import can be run again; one "
+                                   "with other content is reported and skipped. A "
+                                   "broken line ends the import; the lines before it stay.";
+static const char export_about[] = "Prints projects, then threads by creation, each followed by "
+                                   "its messages, oldest first, and its summaries, as JSON "
+                                   "lines that import takes.";
+static const char messages_about[] = "Prints a thread's messages, oldest first: for people on a "
+                                     "terminal, else one line each: id, time, role, state and "
+                                     "content, separated by tabs.";
+static const char watch_about[] = "Prints new, changed and deleted threads and messages (of "
+                                  "THREAD, else of all) as other processes and devices "
+                                  "produce them, until interrupted.";
+static const char status_about[] = "Says how much is in the journal, what has not reached the "
+                                   "server, and who syncs. It asks no server.";
+static const char serve_about[] = "Serves an Appwrite-compatible API over this journal, accounts "
+                                  "and data included, until interrupted. The journal "
+                                  "must be one without a server of its own.";
+static const char id_about[] =
+    "THREAD and MSG may be shortened to 4 or more first characters where those fit one only.";
+
+const struct cli_command cli_commands[] = {
+    {"init", "", "make a journal", init_about, init_uses, 0, 0, CLI_OPEN_NONE, cli_cmd_init},
+    {"login", "EMAIL", "sign in", login_about, login_uses, 1, 1, CLI_OPEN_WRITE, cli_cmd_login},
+    {"logout", "", "sign out; the journal keeps everything", NULL, NULL, 0, 0, CLI_OPEN_WRITE,
+     cli_cmd_logout},
+    {"whoami", "", "ask the server who is signed in", NULL, NULL, 0, 0, CLI_OPEN_WRITE,
+     cli_cmd_whoami},
+    {"thread new", "[TITLE]", "begin a thread and print its id", NULL, NULL, 0, 1, CLI_OPEN_WRITE,
+     cli_cmd_thread_new},
+    {"thread list", "", "list the threads, pinned first, then the newest", NULL, NULL, 0, 0,
+     CLI_OPEN_READ, cli_cmd_thread_list},
+    {"thread rename", "THREAD TITLE", "give a thread another title", id_about, NULL, 2, 2,
+     CLI_OPEN_WRITE, cli_cmd_thread_rename},
+    {"thread pin", "THREAD", "keep a thread on top", id_about, NULL, 1, 1, CLI_OPEN_WRITE,
+     cli_cmd_thread_pin},
+    {"thread unpin", "THREAD", "undo pin", id_about, NULL, 1, 1, CLI_OPEN_WRITE,
+     cli_cmd_thread_unpin},
+    {"thread tag", "THREAD TAG ...", "add tags to a thread", id_about, tag_uses, 2, 65,
+     CLI_OPEN_WRITE, cli_cmd_thread_tag},
+    {"thread branch", "THREAD [MSG]", "copy a thread up to a message", branch_about, NULL, 1, 2,
+     CLI_OPEN_WRITE, cli_cmd_thread_branch},
+    {"thread delete", "THREAD", "delete a thread with its messages", id_about, NULL, 1, 1,
+     CLI_OPEN_WRITE, cli_cmd_thread_delete},
+    {"send", "THREAD [TEXT | -]", "append a message and print its id", send_about, send_uses, 1, 2,
+     CLI_OPEN_WRITE, cli_cmd_send},
+    {"edit", "MSG [TEXT | -]", "give a message another text", id_about, NULL, 1, 2, CLI_OPEN_WRITE,
+     cli_cmd_edit},
+    {"delete", "MSG", "delete a message", id_about, NULL, 1, 1, CLI_OPEN_WRITE, cli_cmd_delete},
+    {"trim", "THREAD --from MSG", "delete a message and all behind it", id_about, trim_uses, 1, 1,
+     CLI_OPEN_WRITE, cli_cmd_trim},
+    {"messages", "THREAD", "print a thread's messages", messages_about, messages_uses, 1, 1,
+     CLI_OPEN_READ, cli_cmd_messages},
+    {"watch", "[THREAD]", "print changes as they happen", watch_about, NULL, 0, 1, CLI_OPEN_READ,
+     cli_cmd_watch},
+    {"import", "FILE | -", "take in JSON lines", import_about, import_uses, 1, 1, CLI_OPEN_WRITE,
+     cli_cmd_import},
+    {"export", "[THREAD]", "print JSON lines", export_about, NULL, 0, 1, CLI_OPEN_READ,
+     cli_cmd_export},
+    {"sync", "", "push what is pending, pull what is new", NULL, sync_uses, 0, 0, CLI_OPEN_WRITE,
+     cli_cmd_sync},
+    {"status", "", "show the state of the journal", status_about, NULL, 0, 0, CLI_OPEN_READ,
+     cli_cmd_status},
+    {"pending", "", "list what has not reached the server", NULL, NULL, 0, 0, CLI_OPEN_READ,
+     cli_cmd_pending},
+    {"parked", "", "list what the server refused, and why", NULL, NULL, 0, 0, CLI_OPEN_READ,
+     cli_cmd_parked},
+    {"retry", "ID", "let a parked change try again", id_about, NULL, 1, 1, CLI_OPEN_WRITE,
+     cli_cmd_retry},
+    {"drop", "ID", "give a parked change up", id_about, NULL, 1, 1, CLI_OPEN_WRITE, cli_cmd_drop},
+    {"log", "", "print the journal's entries", NULL, log_uses, 0, 0, CLI_OPEN_NONE, cli_cmd_log},
+    {"serve", "", "be an Appwrite server over this journal", serve_about, serve_uses, 0, 0,
+     CLI_OPEN_WRITE, cli_cmd_serve},
+    {"help", "[COMMAND]", "show help", NULL, NULL, 0, 2, CLI_OPEN_NONE, cli_cmd_help},
+};
+
+const size_t cli_command_count = sizeof(cli_commands) / sizeof(cli_commands[0]);

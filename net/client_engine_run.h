@@ -1,0 +1,94 @@
+/*
+ * Inside client_engine*.c: one run of the sync engine.  client_engine.c is the loop,
+ * client_engine_sweep.c decides when to sweep, client_engine_live.c follows Realtime.
+ */
+#ifndef AVJ_NET_CLIENT_ENGINE_RUN_H
+#define AVJ_NET_CLIENT_ENGINE_RUN_H
+
+#include "net/client_backoff.h"
+#include "net/client_loop.h"
+#include "net/client_pull.h"
+#include "net/client_push.h"
+#include "net/client_realtime.h"
+#include "net/client_rows.h"
+#include "net/client_upstream.h"
+#include "net/engine.h"
+#include "replay/clock.h"
+
+enum {
+    ENGINE_TRIES_ONCE = 5, /* unanswered requests in a row until a single run gives up */
+    ENGINE_QUICK_MS =
+        60000, /* between looks for changes while following: a live socket proves nothing */
+    ENGINE_FULL_MS = 3600000, /* between full sweeps while following */
+    ENGINE_ALONE_MS = 10000,  /* how long the first sweep waits for the socket */
+    ENGINE_LOCK_MS = 500,     /* between looks whether the other syncer is gone */
+    ENGINE_STOP_MS = 10000,   /* for what is under way when told to stop */
+    ENGINE_PROGRESS_MS = 100,
+    ENGINE_POLL_MS = 500, /* looks for others' entries where nothing wakes us */
+};
+
+/* A realtime row that waits for the push of its document to end. */
+struct deferred {
+    enum avj_entity entity;
+    bool deleted;
+    json_t *row;
+};
+
+struct engine {
+    struct avj_store *store;
+    const struct avj_engine_options *options;
+    struct avj_upstream_access access;
+    struct avj_sync_lock lock;
+    struct avj_loop loop;
+    struct avj_backoff backoff;
+    struct avj_push *push;
+    struct avj_pull *pull; /* NULL: no sweep under way */
+    bool pull_quick;
+    uint64_t pull_token; /* answers to an abandoned sweep are dropped by it */
+    bool swept;          /* a full sweep was completed in this run */
+    bool pushing;        /* the outbox may be taken from */
+    int64_t begun_ms;
+    int64_t quick_due_ms, full_due_ms;
+    char seen_until[AVJ_TIME_TEXT]; /* server time that quick sweeps begin from, "" before the first
+                                     */
+    struct avj_rt *rt;
+    struct deferred *deferred;
+    size_t deferred_count;
+    bool woken; /* someone appended */
+    bool stopping;
+    int64_t stop_ms;
+    uint64_t pulled; /* by sweeps that ended, and by realtime */
+    struct avj_engine_progress progress;
+    int64_t progress_ms;
+    char note[320];
+    enum avj_status failure; /* from inside a callback */
+    enum avj_status refused; /* of a sweep: reported when the push is done */
+    struct avj_error refused_error;
+    struct avj_error *err;
+};
+
+/* client_engine_sweep.c */
+AVJ_CHECKED enum avj_status engine_sweep_begin(struct engine *engine, bool quick);
+void engine_sweep_abandon(struct engine *engine);
+/* Begins a sweep when one is due; *until_ms is lowered to when the next will be. */
+AVJ_CHECKED enum avj_status engine_sweep_due(struct engine *engine, int64_t now_ms,
+                                             int64_t *until_ms);
+/* Sends what the sweep asks for, notices its end. */
+AVJ_CHECKED enum avj_status engine_sweep_pump(struct engine *engine, int64_t now_ms);
+
+/* client_engine_live.c */
+AVJ_CHECKED enum avj_status engine_live_begin(struct engine *engine);
+AVJ_CHECKED enum avj_status engine_live_pump(struct engine *engine, int64_t now_ms,
+                                             int64_t *until_ms);
+/* Journals rows that waited, as far as they need not wait any more. */
+AVJ_CHECKED enum avj_status engine_live_apply(struct engine *engine);
+void engine_live_end(struct engine *engine);
+
+/* client_engine.c */
+AVJ_CHECKED enum avj_status engine_start(struct engine *engine, struct avj_call *call);
+void engine_note(struct engine *engine, const char *note);
+
+/* Tokens: push lanes as they are, sweeps with this bit and their number. */
+#define ENGINE_TOKEN_PULL ((uint64_t)1 << 63)
+
+#endif
