@@ -1,0 +1,868 @@
+/*
+ * Push, against a server in memory: what came back, what is done next, and what stands on both
+ * sides in the end. Every case ends with the same question: is each change upstream exactly once,
+ * and nothing lost here?
+ */
+#include "tests/support/cases.h"
+
+#include "tests/support/client_fake.h"
+#include "tests/support/client_store.h"
+
+struct rig {
+    struct client_store client;
+    struct fake fake;
+    struct avj_push *push;
+    int64_t waited;
+    struct avj_error err;
+};
+
+struct scenario {
+    const char *name;
+    void (*arrange)(struct rig *rig);
+    enum avj_status status;
+    unsigned pushed, rejected;
+    void (*verify)(struct rig *rig);
+    unsigned tries_max;
+    int version; /* 0: 1008 */
+};
+
+static void new_push(struct rig *rig, unsigned tries_max)
+{
+    struct avj_push_options options = {
+        .store = rig->client.store, .aw = &rig->client.aw, .seed = 7, .tries_max = tries_max};
+    avj_push_free(rig->push);
+    assert_int_equal(avj_push_new(&options, &rig->push), AVJ_OK);
+}
+
+static enum avj_status run(struct rig *rig)
+{
+    return fake_push(&rig->fake, rig->push, 3000, &rig->waited, &rig->err);
+}
+
+static const char *attribute(struct rig *rig, enum avj_entity entity, const char *by,
+                             const char *value, const char *name)
+{
+    json_t *row = fake_find(&rig->fake, entity, by, value);
+    return row ? json_string_value(json_object_get(row, name)) : NULL;
+}
+
+static const char *upstream(struct rig *rig, const char *message)
+{
+    const char *content = attribute(rig, AVJ_MESSAGE, "messageId", message, "content");
+    return content ? content : "(no row)";
+}
+
+static void assert_here(struct rig *rig, const char *message, const char *content)
+{
+    char *text = client_text(&rig->client, AVJ_MESSAGE, message, "content");
+    assert_string_equal(text ? text : "(no document)", content);
+    free(text);
+}
+
+static void fault(struct rig *rig, struct fake_fault fault)
+{
+    for (size_t i = 0; i < sizeof rig->fake.faults / sizeof *rig->fake.faults; i++)
+        if (rig->fake.faults[i].kind == FAKE_NONE) {
+            rig->fake.faults[i] = fault;
+            return;
+        }
+    fail_msg("no room for another fault");
+}
+
+/* ---- arrangements ---- */
+
+static void a_thread_and_a_message(struct rig *rig)
+{
+    client_thread(&rig->client, "t1");
+    client_message(&rig->client, "m1", "t1", "hello");
+}
+
+/* Pushed and settled before the case begins. */
+static void synced(struct rig *rig)
+{
+    a_thread_and_a_message(rig);
+    new_push(rig, 0);
+    assert_ok(run(rig), rig->err);
+    json_array_clear(rig->fake.log);
+}
+
+static void synced_then_edited(struct rig *rig)
+{
+    synced(rig);
+    client_edit(&rig->client, "m1", "edited here");
+}
+
+static void both_up_once(struct rig *rig)
+{
+    assert_int_equal(fake_count(&rig->fake, AVJ_THREAD), 1);
+    assert_int_equal(fake_count(&rig->fake, AVJ_MESSAGE), 1);
+    assert_string_equal(upstream(rig, "m1"), "hello");
+    assert_int_equal(client_status(&rig->client).pending, 0);
+}
+
+static const char *message_row(struct fake *fake, size_t i)
+{
+    return json_string_value(json_object_get(json_array_get(fake->rows[AVJ_MESSAGE], i), "$id"));
+}
+
+/* ---- the straight way ---- */
+
+static void verify_requests(struct rig *rig)
+{
+    static const char *const wanted[] = {
+        "POST /databases/transactions",
+        "POST /databases/transactions/tx1/operations",
+        "PATCH /databases/transactions/tx1",
+        "GET /databases/main/collections/threads/documents",
+        "GET /databases/main/collections/messages/documents",
+    };
+    both_up_once(rig);
+    assert_int_equal(json_array_size(rig->fake.log), 5);
+    for (size_t i = 0; i < 5; i++)
+        assert_string_equal(json_string_value(json_array_get(rig->fake.log, i)), wanted[i]);
+    assert_string_equal(attribute(rig, AVJ_MESSAGE, "messageId", "m1", "userId"), "alice");
+    assert_string_equal(attribute(rig, AVJ_MESSAGE, "messageId", "m1", "threadId"), "t1");
+}
+
+static void verify_edit(struct rig *rig)
+{
+    assert_string_equal(upstream(rig, "m1"), "edited here");
+    assert_int_equal(client_status(&rig->client).pending, 0);
+    /* what it was made on, begin, stage, the versions again, commit, read back */
+    assert_int_equal(json_array_size(rig->fake.log), 6);
+}
+
+static void made_and_deleted(struct rig *rig)
+{
+    client_thread(&rig->client, "t1");
+    client_mutate(&rig->client, AVJ_DELETE, AVJ_THREAD, "t1", NULL);
+}
+
+static void verify_no_requests(struct rig *rig)
+{
+    assert_int_equal(json_array_size(rig->fake.log), 0);
+    assert_int_equal(client_status(&rig->client).pending, 0);
+}
+
+static void many_messages(struct rig *rig)
+{
+    char id[32];
+    client_thread(&rig->client, "t1");
+    for (int i = 0; i < 450; i++) {
+        snprintf(id, sizeof id, "m%d", i);
+        client_message(&rig->client, id, "t1", "one of many");
+    }
+}
+
+static void verify_many(struct rig *rig)
+{
+    assert_int_equal(fake_count(&rig->fake, AVJ_MESSAGE), 450);
+    assert_int_equal(fake_count(&rig->fake, AVJ_THREAD), 1);
+    assert_int_equal(rig->fake.made, 5);
+    /* The thread's batch was through before the next began: nobody saw a message without its
+     * thread. */
+    json_t *thread = json_array_get(rig->fake.rows[AVJ_THREAD], 0);
+    json_t *message = json_array_get(rig->fake.rows[AVJ_MESSAGE], 0);
+    assert_true(strcmp(json_string_value(json_object_get(thread, "$createdAt")),
+                       json_string_value(json_object_get(message, "$createdAt"))) < 0);
+}
+
+static void deleted_thread(struct rig *rig)
+{
+    synced(rig);
+    assert_ok(avj_thread_delete(rig->client.store, "t1", &rig->err), rig->err);
+}
+
+static void verify_nothing_upstream(struct rig *rig)
+{
+    assert_int_equal(fake_count(&rig->fake, AVJ_THREAD), 0);
+    assert_int_equal(fake_count(&rig->fake, AVJ_MESSAGE), 0);
+    assert_int_equal(client_status(&rig->client).pending, 0);
+}
+
+/* ---- answers that do not come ---- */
+
+static void lost_begin(struct rig *rig)
+{
+    a_thread_and_a_message(rig);
+    fault(rig, (struct fake_fault){.kind = FAKE_LOST, .match = "POST /databases/transactions"});
+}
+
+static void lost_stage(struct rig *rig)
+{
+    a_thread_and_a_message(rig);
+    fault(rig, (struct fake_fault){.kind = FAKE_LOST, .match = "/operations"});
+}
+
+static void lost_commit(struct rig *rig)
+{
+    a_thread_and_a_message(rig);
+    fault(rig, (struct fake_fault){.kind = FAKE_LOST, .match = "PATCH /databases/transactions"});
+}
+
+static void commit_never_arrived(struct rig *rig)
+{
+    a_thread_and_a_message(rig);
+    fault(rig, (struct fake_fault){.kind = FAKE_DOWN, .match = "PATCH /databases/transactions"});
+}
+
+static void lost_read_back(struct rig *rig)
+{
+    a_thread_and_a_message(rig);
+    fault(rig, (struct fake_fault){
+                   .kind = FAKE_LOST, .match = "collections/messages/documents", .times = 3});
+}
+
+static void lost_commit_of_an_edit(struct rig *rig)
+{
+    synced_then_edited(rig);
+    fault(rig, (struct fake_fault){.kind = FAKE_LOST, .match = "PATCH /databases/transactions"});
+}
+
+static void lost_commit_of_deletes(struct rig *rig)
+{
+    deleted_thread(rig);
+    fault(rig, (struct fake_fault){.kind = FAKE_LOST, .match = "PATCH /databases/transactions"});
+}
+
+static void server_errors_for_a_while(struct rig *rig)
+{
+    a_thread_and_a_message(rig);
+    fault(rig, (struct fake_fault){.kind = FAKE_REFUSE,
+                                   .match = "/databases/transactions",
+                                   .times = 7,
+                                   .status = 500,
+                                   .type = "general_unknown"});
+}
+
+static void verify_waited(struct rig *rig)
+{
+    both_up_once(rig);
+    assert_true(rig->waited > 0);
+}
+
+static void server_down(struct rig *rig)
+{
+    a_thread_and_a_message(rig);
+    fault(rig, (struct fake_fault){.kind = FAKE_DOWN, .match = "/", .times = 1000});
+}
+
+static void verify_pending(struct rig *rig)
+{
+    assert_int_equal(client_status(&rig->client).pending, 2);
+    assert_int_equal(client_status(&rig->client).parked, 0);
+    assert_int_equal(fake_count(&rig->fake, AVJ_MESSAGE), 0);
+}
+
+static void verify_four_tries(struct rig *rig)
+{
+    verify_pending(rig);
+    assert_int_equal(json_array_size(rig->fake.log), 4);
+}
+
+/* The process dies right after the commit; the next one finds its work done. */
+static void killed_after_commit(struct rig *rig)
+{
+    a_thread_and_a_message(rig);
+    new_push(rig, 0);
+    assert_int_equal(fake_push(&rig->fake, rig->push, 3, NULL, &rig->err), AVJ_ETIMEOUT);
+    assert_int_equal(fake_count(&rig->fake, AVJ_MESSAGE), 1);
+    avj_push_free(rig->push);
+    rig->push = NULL;
+    client_store_reopen(&rig->client);
+}
+
+static void killed_after_commit_then_edited(struct rig *rig)
+{
+    killed_after_commit(rig);
+    client_edit(&rig->client, "m1", "edited here");
+}
+
+static void verify_edited_once(struct rig *rig)
+{
+    assert_int_equal(fake_count(&rig->fake, AVJ_MESSAGE), 1);
+    assert_string_equal(upstream(rig, "m1"), "edited here");
+    assert_int_equal(client_status(&rig->client).pending, 0);
+    assert_int_equal(client_status(&rig->client).conflicts, 0);
+}
+
+static void killed_after_commit_then_edited_elsewhere(struct rig *rig)
+{
+    killed_after_commit(rig);
+    rig->fake.now_ms += 120000; /* later than the edit here */
+    fake_put(&rig->fake, AVJ_MESSAGE, message_row(&rig->fake, 0),
+             json_pack("{s:s}", "content", "edited elsewhere"));
+}
+
+static void verify_theirs(struct rig *rig)
+{
+    assert_string_equal(upstream(rig, "m1"), "edited elsewhere");
+    assert_here(rig, "m1", "edited elsewhere");
+    assert_int_equal(fake_count(&rig->fake, AVJ_MESSAGE), 1);
+    assert_int_equal(client_status(&rig->client).pending, 0);
+}
+
+/* ---- others write too ---- */
+
+static void edit_elsewhere(struct fake *fake)
+{
+    fake->now_ms += 120000; /* later than anything here */
+    fake_put(fake, AVJ_MESSAGE, message_row(fake, 0), json_pack("{s:s}", "model", "of another"));
+}
+
+static void edited_elsewhere_before(struct rig *rig)
+{
+    synced_then_edited(rig);
+    edit_elsewhere(&rig->fake);
+}
+
+static void edited_elsewhere_at(struct rig *rig, const char *match)
+{
+    synced_then_edited(rig);
+    fault(rig, (struct fake_fault){.kind = FAKE_BEFORE, .match = match, .before = edit_elsewhere});
+}
+
+static void edited_elsewhere_at_stage(struct rig *rig)
+{
+    edited_elsewhere_at(rig, "/operations");
+}
+
+static void edited_elsewhere_at_commit(struct rig *rig)
+{
+    edited_elsewhere_at(rig, "PATCH /databases/transactions");
+}
+
+static void verify_merged(struct rig *rig)
+{
+    assert_string_equal(upstream(rig, "m1"), "edited here");
+    assert_string_equal(attribute(rig, AVJ_MESSAGE, "messageId", "m1", "model"), "of another");
+    char *model = client_text(&rig->client, AVJ_MESSAGE, "m1", "model");
+    assert_string_equal(model ? model : "(none)", "of another");
+    free(model);
+    assert_int_equal(client_status(&rig->client).pending, 0);
+}
+
+static void delete_elsewhere(struct fake *fake)
+{
+    fake_drop(fake, AVJ_MESSAGE, message_row(fake, 0));
+}
+
+static void deleted_elsewhere(struct rig *rig)
+{
+    synced_then_edited(rig);
+    delete_elsewhere(&rig->fake);
+}
+
+static void deleted_elsewhere_at_commit(struct rig *rig)
+{
+    synced_then_edited(rig);
+    fault(rig, (struct fake_fault){.kind = FAKE_BEFORE,
+                                   .match = "PATCH /databases/transactions",
+                                   .before = delete_elsewhere});
+}
+
+static void verify_delete_won(struct rig *rig)
+{
+    struct avj_store_status status = client_status(&rig->client);
+    assert_int_equal(fake_count(&rig->fake, AVJ_MESSAGE), 0);
+    assert_int_equal(status.pending, 0);
+    assert_int_equal(status.conflicts, 1);
+    assert_here(rig, "m1", "(no document)");
+}
+
+static void deleted_in_both_places(struct rig *rig)
+{
+    deleted_thread(rig);
+    delete_elsewhere(&rig->fake);
+}
+
+/* The row is there all along: only to a guest it looks gone. */
+static void expired_while_editing(struct rig *rig)
+{
+    synced_then_edited(rig);
+    rig->fake.guest = true;
+}
+
+static void verify_edit_kept(struct rig *rig)
+{
+    assert_here(rig, "m1", "edited here");
+    assert_int_equal(client_status(&rig->client).pending, 1);
+    assert_int_equal(client_status(&rig->client).parked, 0);
+    assert_int_equal(fake_count(&rig->fake, AVJ_MESSAGE), 1);
+}
+
+static void conflicts_for_ever(struct rig *rig)
+{
+    a_thread_and_a_message(rig);
+    fault(rig, (struct fake_fault){.kind = FAKE_REFUSE,
+                                   .match = "PATCH /databases/transactions",
+                                   .times = 1000,
+                                   .status = 409,
+                                   .type = "transaction_conflict"});
+}
+
+static void verify_singles(struct rig *rig)
+{
+    both_up_once(rig);
+    assert_int_equal(fake_asked(&rig->fake, "POST /databases/main/collections/"), 2);
+    assert_int_equal(rig->fake.made, 3);
+}
+
+static void taken_by_another_user(struct rig *rig)
+{
+    a_thread_and_a_message(rig);
+    new_push(rig, 0);
+    assert_ok(run(rig), rig->err);
+    json_object_set_new(json_array_get(rig->fake.rows[AVJ_MESSAGE], 0), "userId",
+                        json_string("mallory"));
+    client_edit(&rig->client, "m1", "edited here");
+}
+
+static void verify_parked(struct rig *rig)
+{
+    assert_int_equal(client_status(&rig->client).parked, 1);
+}
+
+/* ---- refusals ---- */
+
+static void no_model(struct rig *rig)
+{
+    rig->fake.missing = "model";
+    client_thread(&rig->client, "t1");
+    client_message(&rig->client, "m1", "t1", "hello");
+    client_mutate(&rig->client, AVJ_UPDATE, AVJ_MESSAGE, "m1", json_pack("{s:s}", "model", "m-9"));
+}
+
+static void verify_model_kept(struct rig *rig)
+{
+    both_up_once(rig);
+    char *model = client_text(&rig->client, AVJ_MESSAGE, "m1", "model");
+    assert_string_equal(model ? model : "(none)", "m-9");
+    free(model);
+    assert_string_equal(avj_sync_learned(rig->client.store, AVJ_MESSAGE, "model"), "missing");
+    assert_int_equal(rig->fake.made, 2);
+}
+
+static void native_array(struct rig *rig)
+{
+    rig->fake.array = "webSearchResults";
+    client_thread(&rig->client, "t1");
+    client_message(&rig->client, "m1", "t1", "hello");
+    client_mutate(&rig->client, AVJ_UPDATE, AVJ_MESSAGE, "m1",
+                  json_pack("{s:[{s:s}]}", "webSearchResults", "url", "http://a"));
+}
+
+static void verify_array(struct rig *rig)
+{
+    both_up_once(rig);
+    json_t *row = fake_find(&rig->fake, AVJ_MESSAGE, "messageId", "m1");
+    json_t *list = json_object_get(row, "webSearchResults");
+    assert_int_equal(json_array_size(list), 1);
+    assert_string_equal(json_string_value(json_array_get(list, 0)), "{\"url\":\"http://a\"}");
+    assert_string_equal(avj_sync_learned(rig->client.store, AVJ_MESSAGE, "webSearchResults"),
+                        "array");
+}
+
+static void one_bad_among_forty(struct rig *rig)
+{
+    char id[32];
+    rig->fake.poison = "far too long";
+    client_thread(&rig->client, "t1");
+    for (int i = 0; i < 40; i++) {
+        snprintf(id, sizeof id, "m%d", i);
+        client_message(&rig->client, id, "t1", i == 23 ? "far too long" : "fine");
+    }
+}
+
+static void verify_only_the_bad_one_parked(struct rig *rig)
+{
+    struct avj_store_status status = client_status(&rig->client);
+    assert_int_equal(fake_count(&rig->fake, AVJ_MESSAGE), 39);
+    assert_int_equal(status.parked, 1);
+    assert_int_equal(status.pending, 1);
+    assert_string_equal(upstream(rig, "m23"), "(no row)");
+    /* Found by halving: one single write, not forty. */
+    assert_int_equal(fake_asked(&rig->fake, "POST /databases/main/collections/messages"), 1);
+}
+
+static void one_crashes_the_server(struct rig *rig)
+{
+    one_bad_among_forty(rig);
+    rig->fake.poison = NULL;
+    rig->fake.crash = "far too long";
+}
+
+static void verify_only_that_one_waits(struct rig *rig)
+{
+    struct avj_store_status status = client_status(&rig->client);
+    assert_int_equal(fake_count(&rig->fake, AVJ_MESSAGE), 39);
+    assert_int_equal(status.parked, 0);
+    assert_int_equal(status.pending, 1);
+    assert_string_equal(upstream(rig, "m23"), "(no row)");
+}
+
+static void no_summaries(struct rig *rig)
+{
+    rig->fake.no_summaries = true;
+    a_thread_and_a_message(rig);
+    client_mutate(&rig->client, AVJ_CREATE, AVJ_SUMMARY, "s1",
+                  json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", "s1", "threadId", "t1", "messageId",
+                            "m1", "content", "short", "createdAt",
+                            "2026-11-22T12:00:00.000+00:00"));
+}
+
+static void verify_summary_parked(struct rig *rig)
+{
+    struct avj_push_stats stats;
+    avj_push_stats(rig->push, &stats);
+    assert_contains(stats.note, "\"summaries\"");
+    assert_int_equal(client_status(&rig->client).parked, 1);
+    assert_string_equal(upstream(rig, "m1"), "hello");
+}
+
+static void no_permission(struct rig *rig)
+{
+    a_thread_and_a_message(rig);
+    fault(rig, (struct fake_fault){.kind = FAKE_REFUSE,
+                                   .match = "PATCH /databases/transactions",
+                                   .times = 1000,
+                                   .status = 401,
+                                   .type = "user_unauthorized"});
+    fault(rig, (struct fake_fault){.kind = FAKE_REFUSE,
+                                   .match = "POST /databases/main/collections/messages",
+                                   .times = 1000,
+                                   .status = 401,
+                                   .type = "user_unauthorized"});
+}
+
+static void verify_message_parked(struct rig *rig)
+{
+    assert_int_equal(fake_count(&rig->fake, AVJ_THREAD), 1);
+    assert_int_equal(fake_count(&rig->fake, AVJ_MESSAGE), 0);
+    assert_int_equal(client_status(&rig->client).parked, 1);
+}
+
+static void session_ended(struct rig *rig)
+{
+    a_thread_and_a_message(rig);
+    rig->fake.guest = true;
+}
+
+static void expire(struct fake *fake)
+{
+    fake->guest = true;
+}
+
+static void session_ends_at_commit(struct rig *rig)
+{
+    a_thread_and_a_message(rig);
+    fault(rig, (struct fake_fault){.kind = FAKE_BEFORE,
+                                   .match = "PATCH /databases/transactions",
+                                   .before = expire});
+}
+
+static void rate_limited(struct rig *rig)
+{
+    char *headers = malloc(64); /* as long as the test runs */
+    a_thread_and_a_message(rig);
+    snprintf(headers, 64, "X-RateLimit-Reset: %lld\r\n", (long long)(rig->fake.now_ms / 1000 + 42));
+    fault(rig, (struct fake_fault){.kind = FAKE_REFUSE,
+                                   .match = "POST /databases/transactions",
+                                   .status = 429,
+                                   .type = "general_rate_limit_exceeded",
+                                   .headers = headers});
+}
+
+static void verify_waited_for_the_window(struct rig *rig)
+{
+    both_up_once(rig);
+    assert_in_range(rig->waited, 41000, 43000);
+    free((char *)(uintptr_t)rig->fake.faults[0].headers);
+}
+
+static void transaction_expired(struct rig *rig)
+{
+    a_thread_and_a_message(rig);
+    fault(rig, (struct fake_fault){.kind = FAKE_REFUSE,
+                                   .match = "/operations",
+                                   .status = 500,
+                                   .type = "transaction_expired"});
+}
+
+static void no_transactions(struct rig *rig)
+{
+    a_thread_and_a_message(rig);
+    fault(rig, (struct fake_fault){.kind = FAKE_REFUSE,
+                                   .match = "POST /databases/transactions",
+                                   .times = 1000,
+                                   .status = 404,
+                                   .type = "general_route_not_found"});
+}
+
+static void no_database(struct rig *rig)
+{
+    a_thread_and_a_message(rig);
+    fault(rig, (struct fake_fault){.kind = FAKE_REFUSE,
+                                   .match = "POST /databases/",
+                                   .times = 1000,
+                                   .status = 404,
+                                   .type = "database_not_found",
+                                   .message = "Database not found"});
+}
+
+/* ---- servers without transactions ---- */
+
+static void verify_no_transaction(struct rig *rig)
+{
+    both_up_once(rig);
+    assert_int_equal(fake_asked(&rig->fake, "POST /databases/transactions"), 0);
+}
+
+static void single_lost(struct rig *rig)
+{
+    a_thread_and_a_message(rig);
+    fault(rig, (struct fake_fault){.kind = FAKE_LOST, .match = "POST /databases/main"});
+}
+
+static void old_edit_meets_edit(struct rig *rig)
+{
+    synced_then_edited(rig);
+    fault(rig, (struct fake_fault){.kind = FAKE_BEFORE,
+                                   .match = "PATCH /databases/main",
+                                   .before = edit_elsewhere});
+}
+
+static void nothing(struct fake *fake)
+{
+    (void)fake;
+}
+
+static void old_window_spent(struct rig *rig)
+{
+    char *headers = malloc(96);
+    a_thread_and_a_message(rig);
+    snprintf(headers, 96, "X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: %lld\r\n",
+             (long long)(rig->fake.now_ms / 1000 + 30));
+    fault(rig, (struct fake_fault){.kind = FAKE_BEFORE,
+                                   .match = "POST /databases/main/collections/threads",
+                                   .headers = headers,
+                                   .before = nothing});
+}
+
+static void verify_window_respected(struct rig *rig)
+{
+    both_up_once(rig);
+    assert_in_range(rig->waited, 28000, 31000);
+    free((char *)(uintptr_t)rig->fake.faults[0].headers);
+}
+
+static void verify_old_bad_parked(struct rig *rig)
+{
+    assert_int_equal(fake_count(&rig->fake, AVJ_MESSAGE), 39);
+    assert_int_equal(client_status(&rig->client).parked, 1);
+}
+
+static const struct scenario scenarios[] = {
+    {"a thread and its message go up in one transaction and are read back", a_thread_and_a_message,
+     AVJ_OK, 2, 0, verify_requests, 0, 0},
+    {"an edit is compared with the row it was made on, twice", synced_then_edited, AVJ_OK, 1, 0,
+     verify_edit, 0, 0},
+    {"what was made and deleted offline needs no request", made_and_deleted, AVJ_OK, 0, 0,
+     verify_no_requests, 0, 0},
+    {"450 messages go up in five transactions, their thread first", many_messages, AVJ_OK, 451, 0,
+     verify_many, 0, 0},
+    {"a deleted thread goes with its messages", deleted_thread, AVJ_OK, 2, 0,
+     verify_nothing_upstream, 0, 0},
+
+    {"begin: the answer is lost", lost_begin, AVJ_OK, 2, 0, both_up_once, 0, 0},
+    {"stage: the answer is lost, nothing is written twice", lost_stage, AVJ_OK, 2, 0, both_up_once,
+     0, 0},
+    {"commit: the answer is lost, the rows are read and not written again", lost_commit, AVJ_OK, 2,
+     0, both_up_once, 0, 0},
+    {"commit: the request never arrived, it is made again", commit_never_arrived, AVJ_OK, 2, 0,
+     both_up_once, 0, 0},
+    {"reading back fails three times", lost_read_back, AVJ_OK, 2, 0, both_up_once, 0, 0},
+    {"commit of an edit: the answer is lost", lost_commit_of_an_edit, AVJ_OK, 1, 0,
+     verify_edited_once, 0, 0},
+    {"commit of deletes: the answer is lost", lost_commit_of_deletes, AVJ_OK, 2, 0,
+     verify_nothing_upstream, 0, 0},
+    {"the server fails for a while: wait, and try again", server_errors_for_a_while, AVJ_OK, 2, 0,
+     verify_waited, 0, 0},
+    {"the server is down: a single run gives up after its tries", server_down, AVJ_ENET, 0, 0,
+     verify_four_tries, 4, 0},
+    {"killed after the commit: the next run finds the rows and settles", killed_after_commit,
+     AVJ_OK, 2, 0, both_up_once, 0, 0},
+    {"killed after the commit, edited since: the edit goes up as an update",
+     killed_after_commit_then_edited, AVJ_OK, 2, 0, verify_edited_once, 0, 0},
+    {"killed after the commit, edited elsewhere since: their edit stands",
+     killed_after_commit_then_edited_elsewhere, AVJ_OK, 1, 0, verify_theirs, 0, 0},
+
+    {"another device edited the row before", edited_elsewhere_before, AVJ_OK, 1, 0, verify_merged,
+     0, 0},
+    {"another device edits the row between the check and the stage", edited_elsewhere_at_stage,
+     AVJ_OK, 1, 0, verify_merged, 0, 0},
+    {"another device edits the row before the commit", edited_elsewhere_at_commit, AVJ_OK, 1, 0,
+     verify_merged, 0, 0},
+    {"another device deleted the row that is edited here", deleted_elsewhere, AVJ_OK, 0, 0,
+     verify_delete_won, 0, 0},
+    {"another device deletes the row before the commit", deleted_elsewhere_at_commit, AVJ_OK, 0, 0,
+     verify_delete_won, 0, 0},
+    {"a row that is gone already counts as deleted", deleted_in_both_places, AVJ_OK, 2, 0,
+     verify_nothing_upstream, 0, 0},
+    {"to a guest every row is gone: that is believed only after asking", expired_while_editing,
+     AVJ_EAUTH, 0, 0, verify_edit_kept, 0, 0},
+    {"conflicts without end: after three rounds one document at a time", conflicts_for_ever, AVJ_OK,
+     2, 0, verify_singles, 0, 0},
+    {"the row belongs to another user: parked", taken_by_another_user, AVJ_OK, 0, 1, verify_parked,
+     0, 0},
+
+    {"the server has no such attribute: learned, left out, kept here", no_model, AVJ_OK, 2, 0,
+     verify_model_kept, 0, 0},
+    {"the server has a native array: learned, written as one", native_array, AVJ_OK, 2, 0,
+     verify_array, 0, 0},
+    {"one bad document among forty is found and parked, the others go up", one_bad_among_forty,
+     AVJ_OK, 40, 1, verify_only_the_bad_one_parked, 0, 0},
+    {"the server fails on one document among forty: the others go up, it stays pending",
+     one_crashes_the_server, AVJ_ENET, 40, 0, verify_only_that_one_waits, 5, 0},
+    {"an optional collection is missing: parked, with its name", no_summaries, AVJ_OK, 2, 1,
+     verify_summary_parked, 0, 0},
+    {"401 with a good session is a permission: parked", no_permission, AVJ_OK, 1, 1,
+     verify_message_parked, 0, 0},
+    {"401 without a session stops the run and rejects nothing", session_ended, AVJ_EAUTH, 0, 0,
+     verify_pending, 0, 0},
+    {"the session ends at the commit: stop, reject nothing", session_ends_at_commit, AVJ_EAUTH, 0,
+     0, verify_pending, 0, 0},
+    {"429 waits for the window to end", rate_limited, AVJ_OK, 2, 0, verify_waited_for_the_window, 0,
+     0},
+    {"an expired transaction is begun anew", transaction_expired, AVJ_OK, 2, 0, both_up_once, 0, 0},
+    {"a server without the transaction routes gets single writes", no_transactions, AVJ_OK, 2, 0,
+     both_up_once, 0, 0},
+    {"the database does not exist: end, saying so", no_database, AVJ_EREJECTED, 0, 0,
+     verify_pending, 0, 0},
+
+    {"1.7: documents go up one by one", a_thread_and_a_message, AVJ_OK, 2, 0, verify_no_transaction,
+     0, 1007},
+    {"1.7: a create whose answer is lost is found again", single_lost, AVJ_OK, 2, 0,
+     verify_no_transaction, 0, 1007},
+    {"1.7: an edit that meets another is refused by the server and merged", old_edit_meets_edit,
+     AVJ_OK, 1, 0, verify_merged, 0, 1007},
+    {"1.7: the window's last request was spent: the next create waits", old_window_spent, AVJ_OK, 2,
+     0, verify_window_respected, 0, 1007},
+    {"1.7: a refused document is parked, the others go up", one_bad_among_forty, AVJ_OK, 40, 1,
+     verify_old_bad_parked, 0, 1007},
+    {"1.7: deletes", deleted_thread, AVJ_OK, 2, 0, verify_nothing_upstream, 0, 1007},
+};
+
+static void a_scenario(void **state)
+{
+    const struct scenario *scenario = *state;
+    struct rig rig = {.push = NULL};
+    struct avj_push_stats stats;
+    fake_init(&rig.fake);
+    client_store_open(&rig.client);
+    if (scenario->version)
+        rig.client.aw.version = scenario->version;
+    scenario->arrange(&rig);
+    new_push(&rig, scenario->tries_max);
+    assert_status(scenario->status, run(&rig), rig.err);
+    avj_push_stats(rig.push, &stats);
+    assert_int_equal(stats.pushed, scenario->pushed);
+    assert_int_equal(stats.rejected, scenario->rejected);
+    scenario->verify(&rig);
+    avj_push_free(rig.push);
+    client_store_close(&rig.client);
+    fake_release(&rig.fake);
+}
+
+/* Every request in turn loses its answer, or never arrives: the end is always the same. */
+static void any_one_answer_may_be_lost(void **state)
+{
+    (void)state;
+    for (unsigned kind = 0; kind < 2; kind++)
+        for (unsigned at = 0; at < 16; at++) {
+            struct rig rig = {.push = NULL};
+            fake_init(&rig.fake);
+            client_store_open(&rig.client);
+            synced(&rig);
+            client_edit(&rig.client, "m1", "edited here");
+            client_message(&rig.client, "m2", "t1", "second");
+            client_thread(&rig.client, "t2");
+            fault(&rig, (struct fake_fault){
+                            .kind = kind ? FAKE_DOWN : FAKE_LOST, .match = "/", .skip = at});
+            new_push(&rig, 0);
+            assert_ok(run(&rig), rig.err);
+            assert_int_equal(fake_count(&rig.fake, AVJ_MESSAGE), 2);
+            assert_int_equal(fake_count(&rig.fake, AVJ_THREAD), 2);
+            assert_string_equal(upstream(&rig, "m1"), "edited here");
+            assert_string_equal(upstream(&rig, "m2"), "second");
+            assert_int_equal(client_status(&rig.client).pending, 0);
+            assert_int_equal(client_status(&rig.client).conflicts, 0);
+            avj_push_free(rig.push);
+            client_store_close(&rig.client);
+            fake_release(&rig.fake);
+        }
+}
+
+/* Killed after every request in turn, and started again. */
+static void killed_anywhere_nothing_is_lost_or_doubled(void **state)
+{
+    (void)state;
+    for (unsigned steps = 1; steps < 12; steps++) {
+        struct rig rig = {.push = NULL};
+        fake_init(&rig.fake);
+        client_store_open(&rig.client);
+        synced(&rig);
+        client_edit(&rig.client, "m1", "edited here");
+        client_message(&rig.client, "m2", "t1", "second");
+        new_push(&rig, 0);
+        (void)fake_push(&rig.fake, rig.push, steps, NULL, &rig.err);
+        avj_push_free(rig.push);
+        rig.push = NULL;
+        client_store_reopen(&rig.client);
+        new_push(&rig, 0);
+        assert_ok(run(&rig), rig.err);
+        assert_int_equal(fake_count(&rig.fake, AVJ_MESSAGE), 2);
+        assert_string_equal(upstream(&rig, "m1"), "edited here");
+        assert_string_equal(upstream(&rig, "m2"), "second");
+        assert_int_equal(client_status(&rig.client).pending, 0);
+        avj_push_free(rig.push);
+        client_store_close(&rig.client);
+        fake_release(&rig.fake);
+    }
+}
+
+static void a_row_on_its_way_is_in_flight(void **state)
+{
+    (void)state;
+    struct rig rig = {.push = NULL};
+    struct avj_call call;
+    fake_init(&rig.fake);
+    client_store_open(&rig.client);
+    synced(&rig);
+    client_edit(&rig.client, "m1", "edited here");
+    new_push(&rig, 0);
+    const char *id = message_row(&rig.fake, 0);
+    assert_false(avj_push_in_flight(rig.push, AVJ_MESSAGE, id));
+    assert_int_equal(avj_push_next(rig.push, 1, &call, &rig.err), AVJ_OK);
+    avj_http_request_release(&call.request);
+    assert_true(avj_push_in_flight(rig.push, AVJ_MESSAGE, id));
+    assert_false(avj_push_in_flight(rig.push, AVJ_THREAD, id));
+    avj_push_free(rig.push);
+    client_store_close(&rig.client);
+    fake_release(&rig.fake);
+}
+
+int main(void)
+{
+    enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
+    struct CMUnitTest tests[SCENARIOS + 3];
+    for (size_t i = 0; i < SCENARIOS; i++)
+        tests[i] = (struct CMUnitTest){.name = scenarios[i].name,
+                                       .test_func = a_scenario,
+                                       .initial_state = (void *)(uintptr_t)&scenarios[i]};
+    tests[SCENARIOS] = (struct CMUnitTest)cmocka_unit_test(any_one_answer_may_be_lost);
+    tests[SCENARIOS + 1] =
+        (struct CMUnitTest)cmocka_unit_test(killed_anywhere_nothing_is_lost_or_doubled);
+    tests[SCENARIOS + 2] = (struct CMUnitTest)cmocka_unit_test(a_row_on_its_way_is_in_flight);
+    return cmocka_run_group_tests_name("push", tests, NULL, NULL);
+}
