@@ -1,0 +1,34 @@
+/*
+ * What the checker remembers of each document: enough to tell which documents a gap in the log
+ * touched, and which messages have no thread.
+ *
+ * It works across gaps, where the view can not go on.  Documents are kept as 64-bit hashes of kind
+ * and id: 24 bytes each. Threading: one thread.
+ */
+#ifndef FSCK_DOCS_H
+#define FSCK_DOCS_H
+
+#include "fsck/fsck_findings.h"
+
+#include "replay/entry.h"
+
+struct fsck_docs;
+
+struct fsck_docs *fsck_docs_new(void); /* NULL: out of memory */
+void fsck_docs_free(struct fsck_docs *docs);
+
+/*
+ * Takes in one entry.  What it tells of documents that records in one of the lost ranges must have
+ * been about is added to that range's finding. Errors: AVJ_ENOMEM.
+ */
+AVJ_CHECKED enum avj_status fsck_docs_entry(struct fsck_docs *docs, const struct avj_entry *entry);
+
+/* Records first..last are lost; what is learned about them goes into `finding` (borrowed, may be
+ * NULL). */
+void fsck_docs_gap(struct fsck_docs *docs, uint64_t first, uint64_t last,
+                   struct fsck_finding *finding);
+
+/* Visible messages whose thread is not. */
+uint64_t fsck_docs_messages_without_thread(const struct fsck_docs *docs);
+
+#endif

@@ -1,0 +1,234 @@
+/* The table of findings and the list of those of one run: see fsck_findings.h. */
+#include "fsck/fsck_findings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEEP    "Copy the whole folder before doing anything else, and keep the copy."
+#define REFETCH " What the server had acknowledged can be fetched from it again into a new journal."
+
+static const struct fsck_kind kinds[FSCK_CODES] = {
+    [FSCK_NO_SEGMENTS] = {"AVJ-F001", FSCK_FILES, FSCK_DAMAGED, "no segment file",
+                          "The folder that holds the log is empty: every record is gone.",
+                          "Restore the segments folder from a backup."},
+    [FSCK_SEGMENT_MISSING] = {"AVJ-F002", FSCK_FILES, FSCK_DAMAGED, "segment missing",
+                              "A file of the log was deleted or renamed; its records are gone.",
+                              "Put the file back from a backup, under the name given here."},
+    [FSCK_UNREADABLE] = {"AVJ-F003", FSCK_FILES, FSCK_DAMAGED, "segment can not be read",
+                         "The disk does not give the bytes of this file.",
+                         "Copy the folder to another disk now, and have this one checked."},
+    [FSCK_NO_ACCESS] = {"AVJ-F004", FSCK_FILES, FSCK_WARNING, "no permission to read",
+                        "This part could not be checked.",
+                        "Run the check as the user who owns the journal."},
+    [FSCK_LEFTOVER] = {"AVJ-F005", FSCK_FILES, FSCK_WARNING, "leftover temporary file",
+                       "A program died while it began a new segment; the file is not part of the "
+                       "log.",
+                       "Nothing is lost; the file may be deleted."},
+    [FSCK_STRANGE_NAME] = {"AVJ-F006", FSCK_FILES, FSCK_WARNING, "unexpected file name",
+                           "A file that is no segment lies among the segments.",
+                           "If it is a renamed segment, give it its name back; else move it away."},
+    [FSCK_NO_LOCK] = {"AVJ-F007", FSCK_FILES, FSCK_WARNING, "lock file missing",
+                      "The file that keeps writers apart is not there.",
+                      "Close every program that uses the journal; the next one to open it for "
+                      "writing makes the file anew."},
+    [FSCK_NO_WITNESS] = {"AVJ-F008", FSCK_FILES, FSCK_WARNING, "end of the log not proven",
+                         "The note of what was last made durable is missing or unreadable, so "
+                         "records cut off the end would not be noticed.",
+                         "Nothing is known to be lost; the next durable change writes the note "
+                         "again."},
+    [FSCK_SESSION_MODE] = {"AVJ-F009", FSCK_FILES, FSCK_WARNING, "session file open to other users",
+                           "session.json holds the login; others on this machine may read it.",
+                           "chmod 600 session.json; if others had access, log out and in again."},
+    [FSCK_SEGMENT_HEADER] = {"AVJ-F010", FSCK_FRAMES, FSCK_DAMAGED, "segment header damaged",
+                             "The first 4096 bytes of the file are not as written, and without "
+                             "them none of its records can be believed.",
+                             KEEP REFETCH},
+    [FSCK_FRAME_HEADER] = {"AVJ-F011", FSCK_FRAMES, FSCK_DAMAGED, "frame header damaged",
+                           "Bytes of the log are not as written; the records in them are lost.",
+                           KEEP REFETCH},
+    [FSCK_PAYLOAD] = {"AVJ-F012", FSCK_FRAMES, FSCK_DAMAGED, "frame content damaged",
+                      "Bytes of the log are not as written; the records in them are lost.",
+                      KEEP REFETCH},
+    [FSCK_TRAILER] = {"AVJ-F013", FSCK_FRAMES, FSCK_DAMAGED, "frame trailer damaged",
+                      "The end mark of a frame is not as written; its records are not trusted.",
+                      KEEP REFETCH},
+    [FSCK_PADDING] = {"AVJ-F014", FSCK_FRAMES, FSCK_DAMAGED, "frame padding damaged",
+                      "Filling bytes of a frame are not as written; its records are not trusted.",
+                      KEEP REFETCH},
+    [FSCK_TRUNCATED] = {"AVJ-F015", FSCK_FRAMES, FSCK_DAMAGED, "file cut off inside a frame",
+                        "The file ends before the records that were in it.", KEEP REFETCH},
+    [FSCK_DECOMPRESS] = {"AVJ-F016", FSCK_FRAMES, FSCK_DAMAGED, "frame does not decompress",
+                         "The bytes are as written but do not unpack: a defect of the program "
+                         "that wrote them.",
+                         KEEP " Report it with this folder's version and this line."},
+    [FSCK_UNSYNCED_TAIL] = {"AVJ-F017", FSCK_FRAMES, FSCK_INFO, "unsynced tail",
+                            "The last write was cut short by a crash; nobody was told that it "
+                            "was saved.",
+                            "Nothing to do: the next change begins a new segment and leaves these "
+                            "bytes aside."},
+    [FSCK_SET_ASIDE] = {"AVJ-F018", FSCK_FRAMES, FSCK_INFO, "bytes set aside",
+                        "Remains of a write that a crash cut short, left where they were.",
+                        "Nothing to do."},
+    [FSCK_FOREIGN] = {"AVJ-F020", FSCK_CHAIN, FSCK_DAMAGED, "segment of another journal",
+                      "The file was copied here from another journal; the records that belong "
+                      "here are not in it.",
+                      "Move the file away and put the right one in its place."},
+    [FSCK_MISPLACED] = {"AVJ-F021", FSCK_CHAIN, FSCK_DAMAGED, "segment under a wrong name",
+                        "The file holds another segment than its name says: renamed, copied or "
+                        "swapped.",
+                        "Give the files back their names; the number inside is given here."},
+    [FSCK_PREDECESSOR] = {"AVJ-F022", FSCK_CHAIN, FSCK_DAMAGED,
+                          "segment does not continue its predecessor",
+                          "One of the two files is another version than the one that was here: "
+                          "restored from a backup, or written by a copy of the journal.",
+                          "Put both files back from the same backup."},
+    [FSCK_SHORT] = {"AVJ-F023", FSCK_CHAIN, FSCK_DAMAGED, "segment ends too early",
+                    "Records at the end of the file are gone: it was cut off, overwritten with "
+                    "zeros, or restored from an earlier backup.",
+                    KEEP REFETCH},
+    [FSCK_CHAIN_BROKEN] = {"AVJ-F024", FSCK_CHAIN, FSCK_DAMAGED, "chain of frames broken",
+                           "A frame is whole but does not follow the one before it.", KEEP REFETCH},
+    [FSCK_SEQUENCE] = {"AVJ-F025", FSCK_CHAIN, FSCK_DAMAGED, "sequence numbers do not follow",
+                       "Records are missing or there twice between two intact places.",
+                       KEEP REFETCH},
+    [FSCK_MISSING_DURABLE] = {"AVJ-F026", FSCK_CHAIN, FSCK_DAMAGED, "durable records missing",
+                              "More was once safely on the disk than is there now: the end of "
+                              "the log was cut off, deleted, or restored from an earlier backup.",
+                              KEEP REFETCH},
+    [FSCK_WITNESS_DIFFERS] = {"AVJ-F027", FSCK_CHAIN, FSCK_DAMAGED,
+                              "log differs from what was made durable",
+                              "The note of what was last made durable names a place that the log "
+                              "does not have: the segments are not those it was written for.",
+                              "Put the whole folder back from one backup, not parts of it."},
+    [FSCK_NOT_AN_ENTRY] = {"AVJ-F030", FSCK_DECODE, FSCK_DAMAGED, "record is no entry",
+                           "The record is as written but nothing this program understands: a "
+                           "defect of the program that wrote it.",
+                           "Report it with this line; the other records are not affected."},
+    [FSCK_UNKNOWN_TYPES] = {"AVJ-F031", FSCK_DECODE, FSCK_INFO, "entries of unknown types",
+                            "A newer program wrote entries that this one keeps and skips.",
+                            "Check with the newer avchat-fsck to have them looked at too."},
+    [FSCK_NOT_FOLDED] = {"AVJ-F040", FSCK_FOLD, FSCK_DAMAGED, "entry can not be replayed",
+                         "The entry lacks what its type needs and changes nothing: a defect of "
+                         "the program that wrote it.",
+                         "Report it with this line; the other records are not affected."},
+    [FSCK_FOLD_STOPPED] = {"AVJ-F041", FSCK_FOLD, FSCK_INFO, "replay stopped at the first gap",
+                           "Counts and digest of the view are those before the damage.",
+                           "See the damage above."},
+    [FSCK_UNMATCHED_ACKS] = {"AVJ-F042", FSCK_FOLD, FSCK_WARNING,
+                             "acknowledgements without a change",
+                             "The server settled changes that this journal does not hold as "
+                             "pending.",
+                             "Run avchat-fsck --audit to see which; nothing is lost by it."},
+    [FSCK_NO_THREAD] = {"AVJ-F043", FSCK_FOLD, FSCK_INFO, "messages without a thread",
+                        "They are kept, and appear when their thread arrives.",
+                        "Run avchat sync, which fetches missing threads."},
+    [FSCK_UNFINISHED] = {"AVJ-F050", FSCK_FOLD, FSCK_WARNING, "check not finished",
+                         "The time allowed ran out; what was looked at is told here.",
+                         "Run again with a longer --max-duration, or without."},
+    [FSCK_MORE] = {"AVJ-F051", FSCK_FOLD, FSCK_INFO, "more findings of one kind",
+                   "They are counted but not listed one by one.",
+                   "See the listed ones of that kind."},
+};
+
+const struct fsck_kind *fsck_kind(enum fsck_code code)
+{
+    return &kinds[code];
+}
+
+const char *fsck_phase_name(enum fsck_phase phase)
+{
+    static const char *const names[FSCK_PHASES] = {"files", "frames", "chain", "decode", "fold"};
+    return names[phase];
+}
+
+const char *fsck_severity_name(enum fsck_severity severity)
+{
+    static const char *const names[FSCK_SEVERITIES] = {"info", "warning", "damage"};
+    return names[severity];
+}
+
+static void ids_release(struct fsck_ids *ids)
+{
+    for (size_t i = 0; i < ids->count; i++)
+        free(ids->ids[i]);
+}
+
+void fsck_findings_release(struct fsck_findings *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        ids_release(&list->items[i]->threads);
+        ids_release(&list->items[i]->messages);
+        free(list->items[i]);
+    }
+    free(list->items);
+    memset(list, 0, sizeof(*list));
+}
+
+static struct fsck_finding *keep(struct fsck_findings *list, enum fsck_code code)
+{
+    if (list->count == list->cap) {
+        size_t cap = list->cap ? 2 * list->cap : 16;
+        struct fsck_finding **items = realloc(list->items, cap * sizeof(*items));
+        if (!items)
+            return NULL;
+        list->items = items;
+        list->cap = cap;
+    }
+    struct fsck_finding *finding = calloc(1, sizeof(*finding));
+    if (!finding)
+        return NULL;
+    finding->code = code;
+    list->items[list->count++] = finding;
+    return finding;
+}
+
+struct fsck_finding *fsck_findings_add(struct fsck_findings *list, enum fsck_code code)
+{
+    list->by_severity[kinds[code].severity]++;
+    if (list->by_code[code]++ >= FSCK_FINDINGS_PER_KIND)
+        return NULL;
+    struct fsck_finding *finding = keep(list, code);
+    if (!finding)
+        list->failed = true;
+    return finding;
+}
+
+void fsck_findings_close(struct fsck_findings *list)
+{
+    for (int code = 0; code < FSCK_MORE; code++) {
+        if (list->by_code[code] <= FSCK_FINDINGS_PER_KIND)
+            continue;
+        struct fsck_finding *more = fsck_findings_add(list, FSCK_MORE);
+        if (!more)
+            return;
+        more->count = list->by_code[code] - FSCK_FINDINGS_PER_KIND;
+        fsck_detail(more, "%llu more of %s, %s", (unsigned long long)more->count, kinds[code].id,
+                    kinds[code].title);
+    }
+}
+
+void fsck_detail(struct fsck_finding *finding, const char *format, ...)
+{
+    if (!finding)
+        return;
+    va_list list;
+    va_start(list, format);
+    vsnprintf(finding->detail, sizeof(finding->detail), format, list);
+    va_end(list);
+}
+
+void fsck_ids_add(struct fsck_ids *ids, const char *id, size_t len)
+{
+    for (size_t i = 0; i < ids->count; i++)
+        if (strlen(ids->ids[i]) == len && memcmp(ids->ids[i], id, len) == 0)
+            return;
+    char *copy = ids->count < FSCK_IDS_MAX ? malloc(len + 1) : NULL;
+    if (!copy) {
+        ids->more = true;
+        return;
+    }
+    memcpy(copy, id, len);
+    copy[len] = 0;
+    ids->ids[ids->count++] = copy;
+}

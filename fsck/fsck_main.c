@@ -1,0 +1,87 @@
+/* avchat-fsck: checks a journal.  The work is fsck_run()'s; here are the command line, the output
+ * and the progress. */
+#include "fsck/fsck_options.h"
+#include "fsck/fsck_output.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+struct progress {
+    const struct avj_io *io;
+    int64_t shown_ms; /* when it was last drawn */
+    bool drawn;
+};
+
+/* Sinks have one argument: the progress is the program's own. */
+static struct progress progress;
+
+static void end_progress(void)
+{
+    if (progress.drawn)
+        fputs("\r\033[K", stderr);
+    progress.drawn = false;
+}
+
+static void show_progress(void *arg, uint64_t done, uint64_t total)
+{
+    (void)arg;
+    int64_t now = progress.io->monotonic_ms(progress.io->ctx);
+    if (done >= total)
+        end_progress();
+    if (now - progress.shown_ms < 200 || done >= total)
+        return;
+    progress.shown_ms = now;
+    progress.drawn = true;
+    fprintf(stderr, "\rchecking: %3u %%", (unsigned)(done * 100 / total));
+}
+
+static int check(const struct fsck_command_line *line)
+{
+    struct avj_error err = {0};
+    struct fsck_output output = {
+        .out = stdout,
+        .verbose = line->verbose,
+        .path = line->path,
+        .err = &err,
+        .named_one = line->options.audit_id != NULL,
+    };
+    struct fsck_sink sink;
+    if (line->json)
+        fsck_json_sink(&output, &sink);
+    else
+        fsck_text_sink(&output, &sink);
+    if (isatty(STDERR_FILENO)) {
+        progress.io = avj_io_posix();
+        progress.shown_ms = progress.io->monotonic_ms(progress.io->ctx);
+        sink.progress = show_progress;
+    }
+    int code = fsck_run(line->path, &line->options, &sink, &err);
+    if (code & FSCK_FAILED)
+        fprintf(stderr, "avchat-fsck: %s\n",
+                err.message[0] ? err.message : "the check could not be made");
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fputs("avchat-fsck: can not write the result\n", stderr);
+        code |= FSCK_FAILED;
+    }
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct fsck_command_line line;
+    fsck_options_parse(argc, argv, &line);
+    switch (line.command) {
+    case FSCK_DO_HELP:
+        fsck_options_help(stdout);
+        return FSCK_CLEAN;
+    case FSCK_DO_VERSION:
+        puts("avchat-fsck " AVJ_VERSION);
+        return FSCK_CLEAN;
+    case FSCK_DO_COMPLAIN:
+        fprintf(stderr, "avchat-fsck: %s (see avchat-fsck --help)\n", line.complaint);
+        return FSCK_USAGE;
+    case FSCK_DO_CHECK:
+        break;
+    }
+    return check(&line);
+}

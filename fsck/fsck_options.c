@@ -1,0 +1,172 @@
+/* The command line: see fsck_options.h. */
+#include "fsck/fsck_options.h"
+
+#include <getopt.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum option_id {
+    OPTION_JSON = 256, /* above every character that getopt_long may return */
+    OPTION_AUDIT,
+    OPTION_MAX_DURATION,
+    OPTION_VERBOSE,
+    OPTION_HELP,
+    OPTION_VERSION,
+    OPTION_REPAIR,
+    OPTION_SALVAGE,
+    OPTION_REPORT,
+    OPTION_DEEP,
+};
+
+struct option_row {
+    int id;
+    const char *name;
+    int argument; /* as getopt_long has it */
+    const char *placeholder;
+    const char *help; /* NULL: not in this version */
+};
+
+static const struct option_row rows[] = {
+    {OPTION_JSON, "json", no_argument, "", "one JSON object a finding, the summary last"},
+    {OPTION_AUDIT, "audit", optional_argument, " [MESSAGE-ID]",
+     "what happened to one message, or to every one"},
+    {OPTION_MAX_DURATION, "max-duration", required_argument, " SECONDS",
+     "stop after that time and say what was checked"},
+    {OPTION_VERBOSE, "verbose", no_argument, "", "what each finding means, and what was counted"},
+    {OPTION_HELP, "help", no_argument, "", "this text"},
+    {OPTION_VERSION, "version", no_argument, "", "the version"},
+    {OPTION_REPAIR, "repair", no_argument, "", NULL},
+    {OPTION_SALVAGE, "salvage", optional_argument, "", NULL},
+    {OPTION_REPORT, "report", optional_argument, "", NULL},
+    {OPTION_DEEP, "deep", no_argument, "", NULL},
+};
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+/* A year: whoever wants more wants no limit. */
+#define MAX_DURATION_S 31536000.0
+
+void fsck_options_help(FILE *out)
+{
+    fputs("usage: avchat-fsck [OPTION]... DIR\n\n"
+          "Checks the journal in DIR, the folder that avchat init made.  Changes nothing; the\n"
+          "journal may be in use.\n\n",
+          out);
+    for (size_t i = 0; i < ROWS; i++) {
+        char left[40];
+        if (!rows[i].help)
+            continue;
+        snprintf(left, sizeof(left), "--%s%s", rows[i].name, rows[i].placeholder);
+        fprintf(out, "  %-24s %s\n", left, rows[i].help);
+    }
+    fputs("\nexit: 0 clean, 4 damage, 8 the check could not be made, 16 wrong usage,\n"
+          "64 only the last, unsynced write is not whole; the sum where several hold\n",
+          out);
+}
+
+static void complain(struct fsck_command_line *line, const char *format, ...) AVJ_PRINTF(2, 3);
+
+static void complain(struct fsck_command_line *line, const char *format, ...)
+{
+    if (line->command == FSCK_DO_COMPLAIN)
+        return; /* the first is what counts */
+    va_list list;
+    va_start(list, format);
+    vsnprintf(line->complaint, sizeof(line->complaint), format, list);
+    va_end(list);
+    line->command = FSCK_DO_COMPLAIN;
+}
+
+static void read_duration(struct fsck_command_line *line, const char *text)
+{
+    char *end;
+    double seconds = strtod(text, &end);
+    if (end == text || *end || !isfinite(seconds) || seconds <= 0 || seconds > MAX_DURATION_S)
+        complain(line, "--max-duration takes a number of seconds above 0, not \"%.40s\"", text);
+    else
+        line->options.max_duration_ms = (int64_t)(seconds * 1000) + (seconds < 0.001);
+}
+
+static const struct option_row *row_of(int id)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        if (rows[i].id == id)
+            return &rows[i];
+    return NULL;
+}
+
+static void take(struct fsck_command_line *line, int id, const char *argument)
+{
+    const struct option_row *row = row_of(id);
+    if (row && !row->help) {
+        complain(line, "this version has no --%s yet: it checks, explains and audits", row->name);
+        return;
+    }
+    switch (id) {
+    case OPTION_JSON:
+        line->json = true;
+        break;
+    case OPTION_AUDIT:
+        line->options.audit = true;
+        line->options.audit_id = argument;
+        break;
+    case OPTION_MAX_DURATION:
+        read_duration(line, argument);
+        break;
+    case OPTION_VERBOSE:
+        line->verbose = true;
+        break;
+    case OPTION_HELP:
+        line->command = FSCK_DO_HELP;
+        break;
+    case OPTION_VERSION:
+        line->command = FSCK_DO_VERSION;
+        break;
+    default:
+        break;
+    }
+}
+
+/* DIR, or MESSAGE-ID DIR behind an --audit that was given no id with "=". */
+static void take_operands(struct fsck_command_line *line, int count, char **operands)
+{
+    if (count == 2 && line->options.audit && !line->options.audit_id) {
+        line->options.audit_id = operands[0];
+        operands++;
+        count--;
+    }
+    if (count == 0)
+        complain(line, "name the folder of the journal to check");
+    else if (count > 1)
+        complain(line, "one folder at a time: \"%.60s\" is too many", operands[1]);
+    else if (operands[0][0] == 0)
+        complain(line, "the folder's name is empty");
+    else
+        line->path = operands[0];
+    if (line->options.audit_id && line->options.audit_id[0] == 0)
+        complain(line, "--audit: the message's id is empty");
+}
+
+void fsck_options_parse(int argc, char **argv, struct fsck_command_line *line)
+{
+    struct option options[ROWS + 1] = {{0}};
+    memset(line, 0, sizeof(*line));
+    for (size_t i = 0; i < ROWS; i++)
+        options[i] = (struct option){rows[i].name, rows[i].argument, NULL, rows[i].id};
+    optind = 0; /* begin anew, whoever parsed before */
+    opterr = 0;
+    for (;;) {
+        int at = optind ? optind : 1;
+        int id = getopt_long(argc, argv, ":", options, NULL);
+        if (id == -1 || line->command == FSCK_DO_HELP || line->command == FSCK_DO_VERSION)
+            break;
+        if (id == ':')
+            complain(line, "\"%.60s\" needs a value", argv[optind - 1]);
+        else if (id == '?')
+            complain(line, "unknown option \"%.60s\"", argv[at < argc ? optind - 1 : at]);
+        else
+            take(line, id, optarg);
+    }
+    if (line->command == FSCK_DO_CHECK)
+        take_operands(line, argc - optind, argv + optind);
+}

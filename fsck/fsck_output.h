@@ -1,0 +1,27 @@
+/*
+ * Findings, audits and the summary as text for people, or as JSON, one object a line.
+ * Threading: one thread an output.
+ */
+#ifndef FSCK_OUTPUT_H
+#define FSCK_OUTPUT_H
+
+#include "fsck/fsck.h"
+#include "fsck/fsck_audit.h"
+
+#include <stdio.h>
+
+struct fsck_output {
+    FILE *out;    /* borrowed */
+    bool verbose; /* text: with meanings and counts */
+    const char *path;
+    const struct avj_error
+        *err;       /* what stood in the way, when the summary says so; borrowed, may be NULL */
+    bool named_one; /* text: an audit of one id */
+    uint64_t audited;
+};
+
+/* Sinks that write to `output` (borrowed). */
+void fsck_text_sink(struct fsck_output *output, struct fsck_sink *sink);
+void fsck_json_sink(struct fsck_output *output, struct fsck_sink *sink);
+
+#endif
