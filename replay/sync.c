@@ -334,7 +334,10 @@ enum avj_status avj_sync_login(struct avj_store *store, const char *user, const 
         status = pack_session(store, &batch, "logout", owner, NULL);
     else
         status = pack_session(store, &batch, "login", user, email);
-    if (status == AVJ_OK && user && !owner)
+    bool guest_work = false;
+    for (int e = 0; e < AVJ_ENTITIES; e++)
+        guest_work = guest_work || store->view->all_count[e] > 0;
+    if (status == AVJ_OK && user && !owner && guest_work)
         status = pack_session(store, &batch, "claim", user, email);
     return finish(store, &batch, status, AVJ_DURABLE, err);
 }
