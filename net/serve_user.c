@@ -1,0 +1,174 @@
+/* Accounts: their journal form, their JSON, and passwords by crypt(3). */
+#include "net/serve_state.h"
+
+#include <crypt.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What is computed for an e-mail that nobody has, so that the time of the answer does not tell. */
+#define NOBODY_HASH "$y$j9T$Yw5cCt9bM1p0Xb2YqJ6vH1$"
+
+static bool crypt_text(const char *password, const char *setting, char **out)
+{
+    struct crypt_data *data = calloc(1, sizeof(*data));
+    if (!data)
+        return false;
+    char *hash = crypt_r(password, setting, data);
+    *out = hash && hash[0] != '*' ? strdup(hash) : NULL;
+    explicit_bzero(data, sizeof(*data));
+    free(data);
+    return *out != NULL;
+}
+
+bool avj_password_hash(struct avj_serve *serve, const char *password, char **out)
+{
+    char salt[32], setting[CRYPT_GENSALT_OUTPUT_SIZE];
+    if (!serve->sink.random(serve->sink.arg, salt, sizeof(salt)) ||
+        !crypt_gensalt_rn("$y$", 0, salt, sizeof(salt), setting, sizeof(setting)))
+        return false;
+    return crypt_text(password, setting, out);
+}
+
+bool avj_password_check(const struct avj_server_user *user, const char *password)
+{
+    const char *expected = user && user->hash[0] ? user->hash : NOBODY_HASH;
+    char *hash = NULL;
+    bool same = crypt_text(password, expected, &hash) && user && strcmp(hash, expected) == 0;
+    free(hash);
+    return same;
+}
+
+void avj_user_free(struct avj_server_user *user)
+{
+    if (!user)
+        return;
+    free(user->id);
+    free(user->email);
+    free(user->name);
+    free(user->prefs);
+    free(user->hash);
+    free(user->target);
+    free(user);
+}
+
+bool avj_user_put(struct avj_serve *serve, struct avj_server_user *user)
+{
+    if (!avj_map_reserve(&serve->users, 1) || !avj_map_reserve(&serve->emails, 1)) {
+        avj_user_free(user);
+        return false;
+    }
+    struct avj_server_user *old = avj_map_take(&serve->users, user->id);
+    if (old && old->email[0])
+        (void)avj_map_take(&serve->emails, old->email);
+    avj_user_free(old);
+    (void)avj_map_put(&serve->users, user->id, user, NULL);
+    if (user->email[0])
+        (void)avj_map_put(&serve->emails, user->email, user, NULL);
+    return true;
+}
+
+enum avj_status avj_user_store(struct avj_serve *serve, const struct avj_server_user *user)
+{
+    const struct {
+        const char *key, *text;
+    } texts[] = {{"email", user->email},
+                 {"name", user->name},
+                 {"prefs", user->prefs},
+                 {"hash", user->hash},
+                 {"target", user->target}};
+    struct avj_pack pack = {0};
+    avj_pack_map(&pack, 8);
+    for (size_t i = 0; i < 5; i++) {
+        avj_pack_cstr(&pack, texts[i].key);
+        avj_pack_cstr(&pack, texts[i].text);
+    }
+    avj_pack_cstr(&pack, "created");
+    avj_pack_int(&pack, user->created_ms);
+    avj_pack_cstr(&pack, "updated");
+    avj_pack_int(&pack, user->updated_ms);
+    avj_pack_cstr(&pack, "password");
+    avj_pack_int(&pack, user->password_ms);
+    enum avj_status status = avj_state_write(serve, "user", user->id, &pack);
+    avj_pack_release(&pack);
+    return status;
+}
+
+static char *unpack_text(struct avj_value value, const char *key)
+{
+    struct avj_slice text = avj_value_get_text(value, key);
+    return strndup(text.data ? text.data : "", text.len);
+}
+
+struct avj_server_user *avj_user_unpack(const char *id, struct avj_value value)
+{
+    struct avj_server_user *user = calloc(1, sizeof(*user));
+    if (!user)
+        return NULL;
+    user->id = strdup(id);
+    user->email = unpack_text(value, "email");
+    user->name = unpack_text(value, "name");
+    user->prefs = unpack_text(value, "prefs");
+    user->hash = unpack_text(value, "hash");
+    user->target = unpack_text(value, "target");
+    user->created_ms = avj_value_get_int(value, "created", 0);
+    user->updated_ms = avj_value_get_int(value, "updated", 0);
+    user->password_ms = avj_value_get_int(value, "password", 0);
+    if (!user->id || !user->email || !user->name || !user->prefs || !user->hash || !user->target) {
+        avj_user_free(user);
+        return NULL;
+    }
+    return user;
+}
+
+static void targets_json(const struct avj_server_user *user, struct avj_sb *out)
+{
+    avj_sb_printf(out, "[{\"$id\":\"%s\",\"$createdAt\":", user->target);
+    avj_sb_json_time(out, user->created_ms);
+    avj_sb_cstr(out, ",\"$updatedAt\":");
+    avj_sb_json_time(out, user->created_ms);
+    avj_sb_cstr(out, ",\"name\":\"\",\"userId\":");
+    avj_sb_json_cstr(out, user->id);
+    avj_sb_cstr(out, ",\"providerId\":null,\"providerType\":\"email\",\"identifier\":");
+    avj_sb_json_cstr(out, user->email);
+    avj_sb_cstr(out, ",\"expired\":false}]");
+}
+
+void avj_user_json(const struct avj_server_user *user, struct avj_sb *out)
+{
+    avj_sb_cstr(out, "{\"$id\":");
+    avj_sb_json_cstr(out, user->id);
+    avj_sb_cstr(out, ",\"$createdAt\":");
+    avj_sb_json_time(out, user->created_ms);
+    avj_sb_cstr(out, ",\"$updatedAt\":");
+    avj_sb_json_time(out, user->updated_ms);
+    avj_sb_cstr(out, ",\"name\":");
+    avj_sb_json_cstr(out, user->name);
+    avj_sb_cstr(out, ",\"registration\":");
+    avj_sb_json_time(out, user->created_ms);
+    avj_sb_cstr(out, ",\"status\":true,\"labels\":[],\"passwordUpdate\":");
+    if (user->hash[0])
+        avj_sb_json_time(out, user->password_ms);
+    else
+        avj_sb_cstr(out, "\"\"");
+    avj_sb_cstr(out, ",\"email\":");
+    avj_sb_json_cstr(out, user->email);
+    avj_sb_cstr(out, ",\"phone\":\"\",\"emailVerification\":false,\"phoneVerification\":false,"
+                     "\"mfa\":false,\"prefs\":");
+    avj_sb_cstr(out, user->prefs[0] ? user->prefs : "{}");
+    avj_sb_cstr(out, ",\"targets\":");
+    if (user->email[0])
+        targets_json(user, out);
+    else
+        avj_sb_cstr(out, "[]");
+    avj_sb_cstr(out, ",\"accessedAt\":");
+    avj_sb_json_time(out, user->created_ms);
+    avj_sb_cstr(out, "}");
+}
+
+bool avj_serve_user_json(struct avj_serve *serve, const char *user, struct avj_sb *out)
+{
+    const struct avj_server_user *found = avj_map_get(&serve->users, user);
+    if (found)
+        avj_user_json(found, out);
+    return found && !out->failed;
+}
