@@ -95,6 +95,15 @@ static void pack_upstream(struct avj_pack *p, const struct avj_upstream *u)
     }
 }
 
+static void pack_init(struct avj_pack *entry, const struct avj_upstream *upstream, uint64_t hlc,
+                      const char *session)
+{
+    avj_entry_begin(entry, AVJ_E_SESSION, hlc, session, AVJ_ENTITIES, NULL, 5);
+    avj_pack_cstr(entry, "o");
+    avj_pack_cstr(entry, "init");
+    pack_upstream(entry, upstream);
+}
+
 static const struct avj_io *io_of(const struct avj_store_options *options)
 {
     return options && options->journal.io ? options->journal.io : avj_io_posix();
@@ -110,10 +119,7 @@ static enum avj_status write_init(const char *path, const struct avj_upstream *u
     if (status != AVJ_OK)
         return status;
     struct avj_pack entry = {0};
-    avj_entry_begin(&entry, AVJ_E_SESSION, hlc, NULL, AVJ_ENTITIES, NULL, 5);
-    avj_pack_cstr(&entry, "o");
-    avj_pack_cstr(&entry, "init");
-    pack_upstream(&entry, upstream ? upstream : &none);
+    pack_init(&entry, upstream ? upstream : &none, hlc, NULL);
     struct avj_slice slice = {entry.data, entry.len};
     status = entry.failed ? avj_fail(err, AVJ_ENOMEM, "out of memory")
                           : avj_journal_append(journal, &slice, 1, AVJ_DURABLE, NULL, err);
@@ -213,6 +219,29 @@ enum avj_status avj_store_open(const char *path, const struct avj_store_options 
     return AVJ_OK;
 }
 
+enum avj_status avj_store_connect(struct avj_store *store, const struct avj_upstream *upstream,
+                                  struct avj_error *err)
+{
+    enum avj_status status = avj_store_refresh(store, NULL, err);
+    if (status != AVJ_OK)
+        return status;
+    if (store->upstream.endpoint)
+        return avj_fail(err, AVJ_EEXIST, "journal %s has an upstream already: %s",
+                        avj_journal_path(store->journal), store->upstream.endpoint);
+    if (store->view->counts.by_type[AVJ_E_SERVER])
+        return avj_fail(err, AVJ_EREFUSED, "journal %s serves others: it can have no upstream",
+                        avj_journal_path(store->journal));
+    struct avj_batch batch = {.count = 0};
+    pack_init(&batch.bytes, upstream, avj_store_stamp(store), store->session);
+    status = avj_batch_end(&batch);
+    if (status == AVJ_OK)
+        status = avj_batch_append(store, &batch, AVJ_DURABLE, NULL, err);
+    else
+        avj_fail(err, status, "out of memory");
+    avj_batch_release(&batch);
+    return status;
+}
+
 static void release_ops(struct avj_store *store)
 {
     for (size_t i = 0; i < store->ops_count; i++)
@@ -237,7 +266,9 @@ enum avj_status avj_store_refresh(struct avj_store *store, bool *changed, struct
 {
     if (changed)
         *changed = false;
-    return fold_tail(store, changed, 0, err);
+    enum avj_status status = fold_tail(store, changed, 0, err);
+    point_at_upstream(store); /* another process may have connected it */
+    return status;
 }
 
 /* ---- small things ---- */

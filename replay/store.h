@@ -43,6 +43,10 @@ AVJ_API AVJ_CHECKED enum avj_status avj_store_create(const char *path,
                                                      const struct avj_store_options *options,
                                                      struct avj_error *err);
 
+/* Gives a journal that has no upstream one: a guest's work is then claimed by the first login.  Durable on return.
+ * Errors: AVJ_EEXIST (it has one), AVJ_EREFUSED (it is an embedded upstream itself), and those of avj_journal_append. */
+AVJ_API AVJ_CHECKED enum avj_status avj_store_connect(struct avj_store *store, const struct avj_upstream *upstream, struct avj_error *err);
+
 /* Opens and replays.  Errors: as avj_journal_open and avj_cursor_next; AVJ_EFORMAT (a record that
  * is no entry). */
 AVJ_API AVJ_CHECKED enum avj_status avj_store_open(const char *path,

@@ -563,6 +563,24 @@ static void a_journal_has_one_user(void **state)
     assert_ok(avj_sync_login(f->store, "alice", "alice@localhost.test", &err), err);
 }
 
+static void a_guests_journal_is_connected_once(void **state)
+{
+    struct fixture *f = *state;
+    char t[AVJ_ID_TEXT];
+    new_thread(f->store, "made as a guest", t);
+    assert_null(avj_store_upstream(f->store)->endpoint);
+    struct avj_upstream upstream = {
+        .endpoint = "http://localhost/v1", .project = "p", .database = "d"};
+    assert_ok(avj_store_connect(f->store, &upstream, &err), err);
+    assert_string_equal(avj_store_upstream(f->store)->endpoint, "http://localhost/v1");
+    assert_string_equal(avj_store_upstream(f->store)->collections[AVJ_MESSAGE], "messages");
+    assert_status(AVJ_EEXIST, avj_store_connect(f->store, &upstream, &err), err);
+    avj_store_close(f->store);
+    assert_ok(avj_store_open(f->path, NULL, &f->store, &err), err);
+    assert_string_equal(avj_store_upstream(f->store)->project, "p");
+    assert_string_equal(text_of(f->store, AVJ_THREAD, t, "title"), "made as a guest");
+}
+
 /* A field that the deployment lacks stays visible and does not keep replicas apart. */
 static void what_the_deployment_lacks_is_kept_back(void **state)
 {
@@ -632,6 +650,7 @@ int main(void)
         CASE(what_says_nothing_new_is_not_journaled),
         CASE(the_loser_of_a_conflict_is_kept),
         CASE(a_journal_has_one_user),
+        CASE(a_guests_journal_is_connected_once),
         CASE(what_the_deployment_lacks_is_kept_back),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
