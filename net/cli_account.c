@@ -14,9 +14,9 @@ int cli_need_upstream(const struct cli *cli)
 {
     if (has_upstream(cli))
         return CLI_DONE;
-    return cli_fail("the journal in %s is a guest's, without a server; one with a server is made "
-                    "with: avchat init --endpoint URL --project P --database D",
-                    cli->dir);
+    return cli_fail("the journal in %s is a guest's, without a server; give it one with: avchat "
+                    "-C %s init --endpoint URL --project P --database D",
+                    cli->dir, cli->dir);
 }
 
 static int put_user(struct cli *cli, const char *user, const char *email)

@@ -143,6 +143,23 @@ static int put_thread(struct cli *cli, const char *thread, const struct places *
     return code;
 }
 
+/* Messages whose thread has not arrived, or was deleted elsewhere, have no place in an export. */
+static void name_the_rest(struct cli *cli)
+{
+    const struct avj_doc *threads;
+    struct avj_store_status status;
+    size_t count, listed = 0;
+
+    if (avj_store_status(cli->store, &status, NULL) != AVJ_OK ||
+        avj_store_list(cli->store, AVJ_THREAD, &threads, &count, NULL) != AVJ_OK)
+        return;
+    for (size_t i = 0; i < count; i++)
+        listed += threads[i].messages;
+    if (status.visible[AVJ_MESSAGE] > listed)
+        cli_say("%llu messages of threads that are not here were left out",
+                (unsigned long long)(status.visible[AVJ_MESSAGE] - listed));
+}
+
 static int put_all(struct cli *cli, const struct places *summaries)
 {
     struct places projects, threads = {0};
@@ -154,6 +171,8 @@ static int put_all(struct cli *cli, const struct places *summaries)
         code = places_of(cli, AVJ_THREAD, &threads);
     for (size_t i = 0; code == CLI_DONE && i < threads.count && !cli->output_failed; i++)
         code = put_thread(cli, threads.place[i].id, summaries);
+    if (code == CLI_DONE)
+        name_the_rest(cli);
     places_free(&projects);
     places_free(&threads);
     return code;

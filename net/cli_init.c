@@ -77,6 +77,37 @@ static const char *or_default(const char *given, enum avj_entity entity)
     return given ? given : avj_schema(entity)->collection;
 }
 
+static int made(struct cli *cli, const struct avj_upstream *upstream, const char *what)
+{
+    if (cli->json)
+        cli_json(cli, json_pack("{s:s, s:s?, s:s?, s:s?}", "journal", cli->dir, "endpoint",
+                                upstream ? upstream->endpoint : NULL, "project",
+                                upstream ? upstream->project : NULL, "database",
+                                upstream ? upstream->database : NULL));
+    else if (upstream)
+        printf("%s %s that syncs with %s; next: avchat login EMAIL\n", what, cli->dir,
+               upstream->endpoint);
+    else
+        printf("%s %s for a guest: everything stays on this machine\n", what, cli->dir);
+    return CLI_DONE;
+}
+
+/* A guest's journal is there already: it gets the server, with everything in it. */
+static int connect_guest(struct cli *cli, const struct avj_upstream *upstream)
+{
+    struct avj_error err = {0};
+    struct avj_store *store;
+
+    enum avj_status status = avj_store_open(cli->dir, NULL, &store, &err);
+    if (status != AVJ_OK)
+        return cli_error(cli, status, &err);
+    status = avj_store_connect(store, upstream, &err);
+    avj_store_close(store);
+    if (status != AVJ_OK)
+        return cli_error(cli, status, &err);
+    return made(cli, upstream, "this is now a journal in");
+}
+
 static int create(struct cli *cli, const struct avj_upstream *upstream)
 {
     struct avj_error err = {0};
@@ -85,19 +116,11 @@ static int create(struct cli *cli, const struct avj_upstream *upstream)
     if (error)
         return cli_fail("the folder of %s cannot be made: %s", cli->dir, strerror(error));
     enum avj_status status = avj_store_create(cli->dir, upstream, NULL, &err);
+    if (status == AVJ_EEXIST && upstream)
+        return connect_guest(cli, upstream);
     if (status != AVJ_OK)
         return cli_error(cli, status, &err);
-    if (cli->json)
-        cli_json(cli, json_pack("{s:s, s:s?, s:s?, s:s?}", "journal", cli->dir, "endpoint",
-                                upstream ? upstream->endpoint : NULL, "project",
-                                upstream ? upstream->project : NULL, "database",
-                                upstream ? upstream->database : NULL));
-    else if (upstream)
-        printf("made a journal in %s that syncs with %s; next: avchat login EMAIL\n", cli->dir,
-               upstream->endpoint);
-    else
-        printf("made a guest's journal in %s: everything stays on this machine\n", cli->dir);
-    return CLI_DONE;
+    return made(cli, upstream, "made a journal in");
 }
 
 int cli_cmd_init(struct cli *cli)

@@ -81,7 +81,8 @@ static const struct cli_use serve_uses[] = {
 static const char init_about[] = "Makes the journal's folder and the journal in it. Without "
                                  "options it is a guest's journal: everything stays on this "
                                  "machine. With --endpoint, --project and --database it syncs with "
-                                 "that Appwrite server after `avchat login`.";
+                                 "that Appwrite server after `avchat login`. On a guest's journal "
+                                 "that is there already they give it that server; nothing is lost.";
 static const char login_about[] =
     "Signs in at the journal's server. The password is asked for on the terminal, or read from the "
     "first line of stdin. "

@@ -50,13 +50,19 @@ struct walk {
     bool failed;
 };
 
+static bool know(struct avj_pull *pull, enum avj_entity entity, const char *remote_id,
+                 const char *version)
+{
+    char key[128];
+    known_key(remote_id, version, key);
+    return avj_set_add(&pull->known, entity, key);
+}
+
 static bool remember(void *arg, const char *id, const char *remote_id, const char *version)
 {
     struct walk *walk = arg;
-    char key[128];
     (void)id;
-    known_key(remote_id, version, key);
-    walk->failed = !avj_set_add(&walk->pull->known, walk->entity, key);
+    walk->failed = !know(walk->pull, walk->entity, remote_id, version);
     walk->pull->known_count++;
     return !walk->failed;
 }
@@ -107,6 +113,9 @@ static enum avj_status read_page(struct avj_pull *pull, enum avj_entity entity, 
         bool leave =
             is_busy(pull, entity, row->remote_id) ||
             (pull->options.dry_run && is_known(pull, entity, row->remote_id, row->version));
+        /* The list of versions that follows need not bring it again. */
+        if (!leave && !know(pull, entity, row->remote_id, row->version))
+            return pull_fail(pull, AVJ_ENOMEM, "read a page");
         if (leave)
             avj_row_copy_release(&copies[*count]);
         else
@@ -144,7 +153,7 @@ enum avj_status pull_take_rows(struct avj_pull *pull, enum avj_entity entity, co
     enum avj_status status = read_page(pull, entity, rows, copies, &count);
     if (!status)
         status = journal_page(pull, copies, count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < n; i++)
         avj_row_copy_release(&copies[i]);
     free(copies);
     return status;

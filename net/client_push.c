@@ -391,6 +391,8 @@ void avj_push_hurry(struct avj_push *push)
 {
     if (!push->rate_limited)
         push->wait_until_ms = 0;
+    for (size_t l = 0; l < push->lane_count; l++)
+        push->lanes[l].wait_until_ms = 0;
 }
 
 bool avj_push_in_flight(const struct avj_push *push, enum avj_entity entity, const char *remote_id)

@@ -168,6 +168,7 @@ AVJ_API AVJ_CHECKED enum avj_status avj_thread_trim(struct avj_store *store, con
 struct avj_store_status {
     uint64_t records, bytes, segments;
     uint64_t pending, parked, conflicts;
+    uint64_t visible[AVJ_ENTITIES]; /* documents */
     int64_t oldest_pending_ms; /* stamp of the oldest pending mutation, 0: none */
     int64_t last_ack_ms;       /* 0: never */
     bool gap_open;             /* events may have been missed: a sweep is due */
