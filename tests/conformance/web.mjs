@@ -12,7 +12,7 @@ class Storage {
     removeItem(key) { this.#items.delete(key); }
 }
 const quiet = { ...console, warn() {} }; // the SDK recommends a domain of one's own at every login
-globalThis.window = { localStorage: new Storage(), console: quiet };
+globalThis.window = { localStorage: new Storage(), console: quiet, setTimeout, clearTimeout, setInterval, clearInterval };
 
 // The socket as a browser opens it: no cookies of another host, and told when it is connected.
 const sockets = new Inbox();

@@ -377,13 +377,13 @@ static void stage(struct fake *fake, const char *tx, const json_t *body,
     say(answer, 201, must(json_pack("{s:s}", "$id", tx)));
 }
 
-/* What would make the commit fail; false: nothing. */
 static bool crashes(const struct fake *fake, const json_t *data)
 {
     const char *content = json_string_value(json_object_get(data, "content"));
     return fake->crash && content && strcmp(content, fake->crash) == 0;
 }
 
+/* What would make the commit fail; false: nothing. */
 static bool commit_error(struct fake *fake, const json_t *staged, struct avj_http_answer *answer)
 {
     char message[200];

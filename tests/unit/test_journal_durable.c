@@ -5,6 +5,8 @@
 #include "tests/support/fault_io.h"
 #include "tests/support/journal_case.h"
 
+#include <errno.h>
+
 static const struct fault_plan no_faults = {0};
 
 struct watched {
@@ -197,6 +199,44 @@ static void an_adopted_segment_has_its_name_synced_unless_a_witness_says_so(void
     close_watched(&w);
 }
 
+/* Whoever opens the journal after a crash believes the witness: what it vouches for must be on the
+ * disk before it speaks. */
+static void the_witness_is_written_only_behind_the_sync_it_tells_of(void **state)
+{
+    struct journal_case *c = *state;
+    struct watched w;
+    struct avj_error err = {0};
+    const struct fault_plan failing = {FAULT_IN(FAULT_SYNC), 1, 0, FAULT_ERROR, EIO};
+    const struct fault_record *r;
+    size_t count, witnesses = 0;
+    bool dirty = false;
+
+    create_journal(c->dir, NULL);
+    w = open_watched(c->dir);
+    fault_io_plan(w.fault, &no_faults);
+    for (uint64_t seq = 1; seq <= 30; seq++)
+        append_numbered(w.journal, seq, 1, seq % 3 ? AVJ_RELAXED : AVJ_DURABLE);
+    r = fault_io_records(w.fault, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (is_segment_write(&r[i]))
+            dirty = true;
+        if (r[i].call == FAULT_SYNC && ends_with(r[i].path, ".seg"))
+            dirty = false;
+        if (r[i].call == FAULT_PWRITE && ends_with(r[i].path, "/sync")) {
+            witnesses++;
+            assert_false(dirty);
+        }
+    }
+    assert_int_equal(witnesses, 10);
+
+    fault_io_plan(w.fault, &failing);
+    assert_status(AVJ_ESYNC, numbered_append(w.journal, 31, 1, AVJ_DURABLE, NULL, &err), err);
+    r = fault_io_records(w.fault, &count);
+    for (size_t i = 0; i < count; i++)
+        assert_false(r[i].call == FAULT_PWRITE && ends_with(r[i].path, "/sync"));
+    close_watched(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +244,7 @@ int main(void)
         JOURNAL_CASE(a_relaxed_append_syncs_nothing_until_it_is_asked_to),
         JOURNAL_CASE(a_segment_is_synced_before_its_successor_gets_its_name),
         JOURNAL_CASE(create_makes_its_own_name_durable_too),
+        JOURNAL_CASE(the_witness_is_written_only_behind_the_sync_it_tells_of),
         JOURNAL_CASE(an_adopted_segment_has_its_name_synced_unless_a_witness_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
