@@ -5,6 +5,7 @@
  */
 #include "net/client_ws.h"
 
+#include <fcntl.h>
 #include <libwebsockets.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,7 +150,8 @@ enum avj_status avj_ws_new(struct avj_wait *wait, const struct avj_ws_events *ev
         .fd_limit_per_thread = 32,
     };
     ws->context = lws_create_context(&info);
-    lws_sock_file_fd_type file = {.filefd = ws->context ? dup(avj_wait_fd(wait)) : -1};
+    lws_sock_file_fd_type file = {
+        .filefd = ws->context ? fcntl(avj_wait_fd(wait), F_DUPFD_CLOEXEC, 0) : -1};
     struct lws_vhost *vhost = ws->context ? lws_get_vhost_by_name(ws->context, "default") : NULL;
     if (file.filefd < 0 || !vhost ||
         !lws_adopt_descriptor_vhost(vhost, LWS_ADOPT_RAW_FILE_DESC, file, "avchat", NULL)) {

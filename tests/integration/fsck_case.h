@@ -92,13 +92,16 @@ static inline char *segment_path(const char *dir, uint64_t number)
     return test_path(dir, "segments/%016llx.seg", (unsigned long long)number);
 }
 
+/* Journals that were forked write other records of the same length. */
+static bool forked;
+
 static inline void add_local(struct avj_pack *pack, uint64_t number)
 {
     char id[48], text[200];
 
     snprintf(id, sizeof id, "message-%llu", (unsigned long long)number);
-    snprintf(text, sizeof text, "record %llu says something that does not matter much",
-             (unsigned long long)number);
+    snprintf(text, sizeof text, "record %llu says something that does not matter %s",
+             (unsigned long long)number, forked ? "here" : "much");
     avj_pack_reset(pack);
     avj_entry_begin(pack, AVJ_E_LOCAL, (uint64_t)1 << 40 | number << 16, "session-a", AVJ_MESSAGE,
                     id, 3);
@@ -167,33 +170,45 @@ static inline struct avj_journal *open_it(const char *dir)
     return journal;
 }
 
-/*
- * A journal of `segments` segments of a few hundred bytes, three records each.  A torn append makes
- * the next one begin a segment; its remains are cut off again, so that the files look like any
- * others.
- */
-static inline void build(const char *dir, unsigned segments)
+/* Three records more. */
+static inline void fill(const char *dir, uint64_t *number)
+{
+    struct avj_journal *journal = open_it(dir);
+
+    for (int i = 0; i < 3; i++)
+        append(journal, (*number)++, AVJ_DURABLE);
+    avj_journal_close(journal);
+}
+
+/* A torn append makes the next one begin a segment; its remains are cut off again, so that the
+ * files look like any others. */
+static inline void begin_segment(const char *dir, uint64_t last, uint64_t *number)
+{
+    char *path = segment_path(dir, last);
+    uint64_t end = test_file_size(path);
+
+    test_append_file(path, "torn", 4);
+    struct avj_journal *journal = open_it(dir);
+    append(journal, (*number)++, AVJ_DURABLE);
+    avj_journal_close(journal);
+    test_truncate_file(path, end);
+    free(path);
+}
+
+/* A journal of `segments` segments of a few hundred bytes: three records in the first, four in the
+ * others. */
+static inline uint64_t build(const char *dir, unsigned segments)
 {
     struct avj_error err = {0};
     uint64_t number = 1;
 
     assert_ok(avj_journal_create(dir, NULL, &err), err);
     for (unsigned s = 1; s <= segments; s++) {
-        struct avj_journal *journal = open_it(dir);
-        for (int i = 0; i < 3; i++)
-            append(journal, number++, AVJ_DURABLE);
-        avj_journal_close(journal);
-        if (s == segments)
-            break;
-        char *path = segment_path(dir, s);
-        uint64_t end = test_file_size(path);
-        test_append_file(path, "torn", 4);
-        journal = open_it(dir);
-        append(journal, number++, AVJ_DURABLE);
-        avj_journal_close(journal);
-        test_truncate_file(path, end);
-        free(path);
+        fill(dir, &number);
+        if (s < segments)
+            begin_segment(dir, s, &number);
     }
+    return number;
 }
 
 static inline int setup(void **state)
@@ -202,8 +217,7 @@ static inline int setup(void **state)
 
     f->folder = test_dir_new();
     f->dir = test_path(f->folder, "j");
-    build(f->dir, SEGMENTS);
-    f->records = 3 * SEGMENTS + SEGMENTS - 1;
+    f->records = build(f->dir, SEGMENTS) - 1;
     *state = f;
     return 0;
 }

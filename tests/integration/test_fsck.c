@@ -150,19 +150,25 @@ static void remove_all(const char *dir)
         remove_segment(dir, s);
 }
 
-/* Segment `number` of another journal of the same shape. */
-static void put_foreign(const char *dir, uint64_t number)
+static void take_from(const char *dir, const char *other, uint64_t number)
 {
-    char *other = test_path(dir, "../other");
-    size_t len;
-
-    build(other, SEGMENTS);
     char *from = segment_path(other, number), *to = segment_path(dir, number);
+    size_t len;
     uint8_t *data = test_read_file(from, &len);
+
     test_write_file(to, data, len);
     free(data);
     free(from);
     free(to);
+}
+
+/* Segment `number` of another journal of the same shape. */
+static void put_foreign(const char *dir, uint64_t number)
+{
+    char *other = test_path(dir, "../other");
+
+    build(other, SEGMENTS);
+    take_from(dir, other, number);
     free(other);
 }
 
@@ -204,6 +210,67 @@ static void restore_an_earlier(const char *dir)
     test_truncate_file(path, HEADER + total);
     free(data);
     free(path);
+}
+
+/* ---- forks: a copy of the journal went on by itself, and files of both were mixed ---- */
+
+/* Goes on in `dir` by a segment and its records, and by one more segment. */
+static void go_on(const char *dir, uint64_t last, uint64_t number)
+{
+    begin_segment(dir, last, &number);
+    fill(dir, &number);
+    begin_segment(dir, last + 1, &number);
+    fill(dir, &number);
+}
+
+static char *fork_of(const char *dir)
+{
+    char *other = test_path(dir, "../fork");
+
+    test_copy_tree(dir, other);
+    return other;
+}
+
+static void mix_segments_of_a_fork(const char *dir)
+{
+    char *other = fork_of(dir);
+
+    forked = true;
+    go_on(other, SEGMENTS, 3 * SEGMENTS + SEGMENTS);
+    forked = false;
+    go_on(dir, SEGMENTS, 3 * SEGMENTS + SEGMENTS);
+    take_from(dir, other,
+              SEGMENTS + 1); /* begun behind the same, but not the one that was gone on from */
+    free(other);
+}
+
+static void mix_a_segment_that_went_on_in_a_fork(const char *dir)
+{
+    char *other = fork_of(dir);
+    uint64_t number = 3 * SEGMENTS + SEGMENTS, same = number;
+
+    forked = true;
+    fill(other, &number);
+    forked = false;
+    fill(dir, &same);
+    begin_segment(dir, SEGMENTS, &same);
+    take_from(dir, other,
+              SEGMENTS); /* the same segment, with other records of the same length at its end */
+    free(other);
+}
+
+static void mix_the_last_segment_of_a_fork(const char *dir)
+{
+    char *other = fork_of(dir);
+    uint64_t number = 3 * SEGMENTS + SEGMENTS, same = number;
+
+    forked = true;
+    fill(other, &number);
+    fill(other, &number);
+    forked = false;
+    fill(dir, &same);
+    take_from(dir, other, SEGMENTS); /* longer than what the witness knows, and different there */
+    free(other);
 }
 
 static void append_bytes(const char *dir, uint64_t from, size_t len)
@@ -382,6 +449,12 @@ static const struct damage_case damage_cases[] = {
      3, 8, 11, 4},
     {"a segment restored from an earlier backup ends too early", restore_an_earlier, FSCK_DAMAGE,
      FSCK_SHORT, 2, 5, 7, 3},
+    {"a segment that a fork of the journal began does not fit the next one", mix_segments_of_a_fork,
+     FSCK_DAMAGE, FSCK_PREDECESSOR, SEGMENTS + 2, 0, 0, 0},
+    {"a segment that went on in a fork has another chain than its successor knows",
+     mix_a_segment_that_went_on_in_a_fork, FSCK_DAMAGE, FSCK_CHAIN_BROKEN, SEGMENTS, 0, 0, 0},
+    {"a longer last segment from a fork differs from what was made durable",
+     mix_the_last_segment_of_a_fork, FSCK_DAMAGE, FSCK_WITNESS_DIFFERS, SEGMENTS, 0, 0, 0},
     {"a frame appended again is no frame there", append_a_frame_again, FSCK_TAIL,
      FSCK_UNSYNCED_TAIL, SEGMENTS, 0, 0, 0},
     {"a torn append is an unsynced tail", append_a_torn_frame, FSCK_TAIL, FSCK_UNSYNCED_TAIL,
@@ -435,6 +508,82 @@ static void each_damage_gives_its_finding(void **state)
         teardown((void **)&f);
         assert_true(good);
     }
+}
+
+static void another_boot(void *ctx, uint8_t id[16])
+{
+    (void)ctx;
+    memset(id, 0x5a, 16);
+}
+
+/* The journal with two relaxed appends at its end, and the witness of before them. */
+static char *end_with_relaxed_frames(struct fixture *f)
+{
+    char *sync = test_path(f->dir, "sync"), *last = segment_path(f->dir, SEGMENTS);
+    size_t len;
+    uint8_t *witness = test_read_file(sync, &len);
+    struct avj_journal *journal = open_it(f->dir);
+
+    append(journal, f->records + 1, AVJ_RELAXED);
+    append(journal, f->records + 2, AVJ_RELAXED);
+    avj_journal_close(journal);
+    test_write_file(sync, witness, len); /* closing is a sync */
+    free(witness);
+    free(sync);
+    return last;
+}
+
+static void without_a_witness_a_later_frame_proves_what_was_durable(void **state)
+{
+    struct fixture *f = *state;
+    struct avj_io io = *avj_io_posix();
+    char *last = segment_path(f->dir, SEGMENTS);
+    uint64_t frames = test_file_size(last) - HEADER;
+    struct seen seen;
+
+    io.boot_id = another_boot;
+    remove_the_witness(f->dir);
+    test_flip(last, HEADER + frames / 2 + 70, 1); /* the third of four frames */
+    check_with(f->dir, &(struct fsck_options){.io = &io}, &seen);
+    assert_int_equal(seen.code, FSCK_DAMAGE | FSCK_TAIL);
+    assert_int_equal(seen.first[FSCK_PAYLOAD].first_seq, f->records - 1);
+    assert_int_equal(seen.first[FSCK_PAYLOAD].last_seq, f->records - 1);
+    free(last);
+}
+
+static void after_a_boot_an_unsynced_frame_may_be_missing_before_another(void **state)
+{
+    struct fixture *f = *state;
+    struct avj_io io = *avj_io_posix();
+    char *last = segment_path(f->dir, SEGMENTS);
+    uint64_t end = test_file_size(last);
+    struct seen seen;
+
+    free(last);
+    last = end_with_relaxed_frames(f);
+    io.boot_id = another_boot;
+    test_flip(last, end + 70, 1);
+    check_with(f->dir, &(struct fsck_options){.io = &io}, &seen);
+    assert_int_equal(seen.code, FSCK_TAIL);
+    assert_int_equal(seen.first[FSCK_UNSYNCED_TAIL].offset, end);
+    assert_int_equal(seen.summary.records, f->records);
+    free(last);
+}
+
+static void without_a_boot_it_may_not(void **state)
+{
+    struct fixture *f = *state;
+    char *last = segment_path(f->dir, SEGMENTS);
+    uint64_t end = test_file_size(last);
+    struct seen seen;
+
+    free(last);
+    last = end_with_relaxed_frames(f);
+    test_flip(last, end + 70, 1);
+    check(f->dir, &seen);
+    assert_int_equal(seen.code, FSCK_DAMAGE);
+    assert_int_equal(seen.summary.lost_records, 1);
+    free(last);
 }
 
 static void reserved_zeros_behind_the_end_are_fine(void **state)
@@ -564,6 +713,9 @@ int main(void)
         WHOLE(the_digest_is_the_stores),
         WHOLE(a_check_changes_nothing),
         cmocka_unit_test(each_damage_gives_its_finding),
+        WHOLE(without_a_witness_a_later_frame_proves_what_was_durable),
+        WHOLE(after_a_boot_an_unsynced_frame_may_be_missing_before_another),
+        WHOLE(without_a_boot_it_may_not),
         WHOLE(reserved_zeros_behind_the_end_are_fine),
         WHOLE(a_torn_tail_is_set_aside_by_the_next_append),
         WHOLE(the_thread_of_later_messages_is_known_to_be_affected),

@@ -63,6 +63,8 @@ static void start_server(struct world *world, int port)
     assert_true(world->server >= 0);
     if (world->server == 0) {
         close(ready[0]);
+        if (world->follower > 0)
+            close(world->stop_follower); /* or the follower would never see it closed */
         serve(world, port, ready[1]);
     }
     close(ready[1]);
