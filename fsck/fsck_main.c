@@ -41,7 +41,6 @@ static int check(const struct fsck_command_line *line)
     struct fsck_output output = {
         .out = stdout,
         .verbose = line->verbose,
-        .path = line->path,
         .err = &err,
         .named_one = line->options.audit_id != NULL,
     };

@@ -60,7 +60,8 @@ void fsck_options_help(FILE *out)
         fprintf(out, "  %-24s %s\n", left, rows[i].help);
     }
     fputs("\nexit: 0 clean, 4 damage, 8 the check could not be made, 16 wrong usage,\n"
-          "64 only the last, unsynced write is not whole; the sum where several hold\n",
+          "64 only the end of the log is not proven (an unsynced write, or no note of what was\n"
+          "durable); the sum where several hold\n",
           out);
 }
 

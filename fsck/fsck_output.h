@@ -13,11 +13,9 @@
 struct fsck_output {
     FILE *out;    /* borrowed */
     bool verbose; /* text: with meanings and counts */
-    const char *path;
     const struct avj_error
         *err;       /* what stood in the way, when the summary says so; borrowed, may be NULL */
     bool named_one; /* text: an audit of one id */
-    uint64_t audited;
 };
 
 /* Sinks that write to `output` (borrowed). */

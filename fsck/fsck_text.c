@@ -126,7 +126,6 @@ static void text_audit(void *arg, const struct fsck_audit_document *d)
 {
     struct fsck_output *output = arg;
     FILE *out = output->out;
-    output->audited++;
     fprintf(out, "%s ", avj_schema(d->entity)->kind);
     plain(out, d->id);
     if (d->thread) {

@@ -116,8 +116,6 @@ static enum avj_status corrupt(struct avj_cursor *c, const char *what, struct av
 static enum avj_status take_frame(struct avj_cursor *c, const uint8_t *stored,
                                   struct avj_error *err)
 {
-    if (c->frame.chain_before != c->place.chain || c->frame.first_seq != c->place.next_seq)
-        return corrupt(c, avj_damage_text(AVJ_DAMAGE_CHAIN), err);
     enum avj_status status = avj_unpack(c->unpacker, &c->frame, stored);
     if (status == AVJ_ECORRUPT)
         return corrupt(c, avj_damage_text(AVJ_DAMAGE_DECOMPRESS), err);
@@ -139,41 +137,52 @@ static bool evidence(struct avj_cursor *c)
     return avj_tail_evidence(&c->reader, &c->place, &witness);
 }
 
+/* What stands at the cursor's place; a frame that does not continue the log is no frame of it. */
+static enum avj_at look(struct avj_cursor *c, const uint8_t **stored, enum avj_damage *damage)
+{
+    enum avj_at at =
+        avj_reader_frame(&c->reader, c->place.offset, UINT64_MAX, &c->frame, stored, damage);
+    if (at != AVJ_AT_FRAME ||
+        (c->frame.chain_before == c->place.chain && c->frame.first_seq == c->place.next_seq))
+        return at;
+    *damage = AVJ_DAMAGE_CHAIN;
+    return AVJ_AT_BAD;
+}
+
 /*
- * Brings the next frame in.  A writer may be at work: whatever speaks against the place is believed
- * only after the place was read once more, since what was missing at the first look may have been
- * written, synced and witnessed between.
+ * Brings the next frame in.  A writer may be at work: proof that something is missing here is
+ * believed only after the place and its successor were looked at once more, since what was missing
+ * at the first look may have been written, synced and witnessed between.
  */
 static enum avj_status next_frame(struct avj_cursor *c, struct avj_error *err)
 {
-    bool suspicious = false;
-    enum avj_status verdict = AVJ_OK;
+    bool proven = false;
     for (;;) {
         const uint8_t *stored;
         enum avj_damage damage;
-        enum avj_at at =
-            avj_reader_frame(&c->reader, c->place.offset, UINT64_MAX, &c->frame, &stored, &damage);
+        enum avj_at at = look(c, &stored, &damage);
         if (at == AVJ_AT_FRAME)
             return take_frame(c, stored, err);
         if (at == AVJ_AT_ERROR)
             return avj_fail_errno(err, -c->reader.io_error, "journal %s: segment %llu",
                                   c->journal->path, (unsigned long long)c->place.segment_no);
         avj_reader_forget(&c->reader);
-        if (suspicious)
-            return verdict != AVJ_OK ? verdict : corrupt(c, avj_damage_text(damage), err);
         bool again;
-        verdict = avj_tail_next_segment(c->journal->io, c->journal->path, &c->reader, &c->segment,
-                                        &c->place, &again, err);
-        if (verdict == AVJ_OK)
+        enum avj_status status = avj_tail_next_segment(c->journal->io, c->journal->path, &c->reader,
+                                                       &c->segment, &c->place, &again, err);
+        if (status == AVJ_OK) {
+            proven = false;
             continue;
-        if (verdict == AVJ_END) {
-            if (!evidence(c))
-                return AVJ_END;
-            verdict = AVJ_OK;
-            avj_reader_forget(&c->reader);
-        } else if (!again)
-            return verdict;
-        suspicious = true;
+        }
+        if (status != AVJ_END && !again)
+            return status;
+        if (proven)
+            return corrupt(c, at == AVJ_AT_BAD ? avj_damage_text(damage) : "the log ends too early",
+                           err);
+        if (status == AVJ_END && !evidence(c))
+            return AVJ_END;
+        avj_reader_forget(&c->reader);
+        proven = true;
     }
 }
 

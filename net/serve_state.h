@@ -49,7 +49,7 @@ struct avj_staged {
 
 struct avj_transaction {
     char id[AVJ_SERVE_ID_TEXT];
-    char *owner; /* NULL: a guest, then nobody finds it again */
+    char *owner;
     const char *status;
     int64_t created_ms, updated_ms, expires_ms;
     uint64_t number;   /* order of creation */

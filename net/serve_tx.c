@@ -136,8 +136,7 @@ void avj_route_tx_create(struct avj_call *call)
     }
     avj_tx_expire(serve);
     struct avj_transaction *tx = calloc(1, sizeof(*tx));
-    if (!tx || !avj_unique_id(serve, tx->id) || (call->user && !(tx->owner = strdup(call->user))) ||
-        !avj_map_put(&serve->transactions, tx->id, tx, NULL)) {
+    if (!tx || !avj_unique_id(serve, tx->id) || (call->user && !(tx->owner = strdup(call->user)))) {
         avj_tx_free(tx);
         avj_answer_server_error(call);
         return;
@@ -147,6 +146,13 @@ void avj_route_tx_create(struct avj_call *call)
     tx->expires_ms = tx->created_ms + (int64_t)seconds * 1000;
     tx->number = ++serve->transactions_made;
     avj_tx_json(tx, avj_answer(call, 201));
+    /* A guest gets one, as recorded, but never finds it again: it need not be kept. */
+    if (!tx->owner) {
+        avj_tx_free(tx);
+    } else if (!avj_map_put(&serve->transactions, tx->id, tx, NULL)) {
+        avj_tx_free(tx);
+        avj_answer_server_error(call);
+    }
 }
 
 void avj_route_tx_get(struct avj_call *call)

@@ -330,7 +330,6 @@ static char *run_and_write(const char *dir, bool json, struct fsck_options optio
     struct avj_error err = {0};
     struct fsck_output output = {.out = open_memstream(&written, &len),
                                  .verbose = true,
-                                 .path = dir,
                                  .err = &err,
                                  .named_one = options.audit_id != NULL};
     struct fsck_sink sink;
