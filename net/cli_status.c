@@ -181,7 +181,8 @@ int cli_cmd_status(struct cli *cli)
     printf("size       %llu records, %llu bytes in %llu segment%s\n",
            (unsigned long long)state.store.records, (unsigned long long)state.store.bytes,
            (unsigned long long)state.store.segments, state.store.segments == 1 ? "" : "s");
-    printf("holds      %zu threads, %zu messages\n", state.threads, state.messages);
+    printf("holds      %zu thread%s, %zu message%s\n", state.threads, state.threads == 1 ? "" : "s",
+           state.messages, state.messages == 1 ? "" : "s");
     put_server(&state);
     put_outbox(&state);
     return CLI_DONE;

@@ -45,6 +45,12 @@ enum avj_status avj_state_write(struct avj_serve *serve, const char *kind, const
     return status;
 }
 
+char *avj_unpack_text(struct avj_value value, const char *key)
+{
+    struct avj_slice text = avj_value_get_text(value, key);
+    return strndup(text.data ? text.data : "", text.len);
+}
+
 static struct avj_change *batch_find(const struct avj_write_batch *batch,
                                      const struct avj_server_table *table, const char *id)
 {

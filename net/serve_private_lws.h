@@ -5,7 +5,6 @@
 #include "net/serve_core.h"
 #include "net/serve_realtime.h"
 
-
 /* A client that does not take its frames is dropped when this much waits for it. */
 #define AVJ_SOCKET_QUEUE_MAX ((size_t)64 * 1024 * 1024)
 

@@ -30,15 +30,6 @@ void avj_session_free(struct avj_server_session *session)
     free(session);
 }
 
-static char *secret_hash(const char *secret, const char *setting)
-{
-    struct crypt_data *data = calloc(1, sizeof(*data));
-    char *hash = data ? crypt_r(secret, setting, data) : NULL;
-    char *copy = hash && hash[0] != '*' ? strdup(hash) : NULL;
-    free(data);
-    return copy;
-}
-
 bool avj_session_set_secret(struct avj_serve *serve, struct avj_server_session *session)
 {
     char salt[16], setting[CRYPT_GENSALT_OUTPUT_SIZE];
@@ -47,7 +38,7 @@ bool avj_session_set_secret(struct avj_serve *serve, struct avj_server_session *
         !serve->sink.random(serve->sink.arg, salt, sizeof(salt)) ||
         !crypt_gensalt_rn("$6$", 1000, salt, sizeof(salt), setting, sizeof(setting)))
         return false;
-    session->hash = secret_hash(session->secret, setting);
+    session->hash = avj_crypt(session->secret, setting);
     return session->hash != NULL;
 }
 
@@ -67,7 +58,7 @@ static bool verify(struct avj_server_session *session, const char *secret)
 {
     if (session->secret)
         return same_secret(session->secret, secret);
-    char *hash = strlen(secret) == SECRET_DIGITS ? secret_hash(secret, session->hash) : NULL;
+    char *hash = strlen(secret) == SECRET_DIGITS ? avj_crypt(secret, session->hash) : NULL;
     bool same = hash && same_secret(hash, session->hash);
     free(hash);
     if (same)
@@ -179,22 +170,16 @@ enum avj_status avj_session_store(struct avj_serve *serve, const struct avj_serv
     return status;
 }
 
-static char *unpack_text(struct avj_value value, const char *key)
-{
-    struct avj_slice text = avj_value_get_text(value, key);
-    return strndup(text.data ? text.data : "", text.len);
-}
-
 struct avj_server_session *avj_session_unpack(const char *id, struct avj_value value)
 {
     struct avj_server_session *session = calloc(1, sizeof(*session));
     if (!session)
         return NULL;
     session->id = strdup(id);
-    session->user = unpack_text(value, "user");
-    session->provider = unpack_text(value, "provider");
-    session->ip = unpack_text(value, "ip");
-    session->hash = unpack_text(value, "hash");
+    session->user = avj_unpack_text(value, "user");
+    session->provider = avj_unpack_text(value, "provider");
+    session->ip = avj_unpack_text(value, "ip");
+    session->hash = avj_unpack_text(value, "hash");
     session->created_ms = avj_value_get_int(value, "created", 0);
     session->expire_ms = avj_value_get_int(value, "expire", 0);
     if (!session->id || !session->user || !session->provider || !session->ip || !session->hash) {

@@ -127,6 +127,9 @@ void avj_limit_free(struct avj_serve *serve);
 enum avj_status avj_state_write(struct avj_serve *serve, const char *kind, const char *id,
                                 const struct avj_pack *value /* NULL: removed */);
 
+/* A text of an entry's value, "" where there is none; the caller frees.  NULL: out of memory. */
+char *avj_unpack_text(struct avj_value value, const char *key);
+
 struct avj_change {
     struct avj_server_table *table;
     char *id;
@@ -164,6 +167,8 @@ enum avj_status avj_session_store(struct avj_serve *serve,
 struct avj_server_session *avj_session_unpack(const char *id, struct avj_value value);
 
 /* serve_user.c */
+/* crypt(3) of a text; the caller frees.  NULL: out of memory, or no such setting. */
+char *avj_crypt(const char *text, const char *setting);
 bool avj_password_hash(struct avj_serve *serve, const char *password, char **out);
 /* user NULL: takes as long and fails. */
 bool avj_password_check(const struct avj_server_user *user, const char *password);

@@ -8,16 +8,16 @@
 /* What is computed for an e-mail that nobody has, so that the time of the answer does not tell. */
 #define NOBODY_HASH "$y$j9T$Yw5cCt9bM1p0Xb2YqJ6vH1$"
 
-static bool crypt_text(const char *password, const char *setting, char **out)
+char *avj_crypt(const char *text, const char *setting)
 {
     struct crypt_data *data = calloc(1, sizeof(*data));
     if (!data)
-        return false;
-    char *hash = crypt_r(password, setting, data);
-    *out = hash && hash[0] != '*' ? strdup(hash) : NULL;
+        return NULL;
+    char *hash = crypt_r(text, setting, data);
+    char *copy = hash && hash[0] != '*' ? strdup(hash) : NULL;
     explicit_bzero(data, sizeof(*data));
     free(data);
-    return *out != NULL;
+    return copy;
 }
 
 bool avj_password_hash(struct avj_serve *serve, const char *password, char **out)
@@ -26,14 +26,15 @@ bool avj_password_hash(struct avj_serve *serve, const char *password, char **out
     if (!serve->sink.random(serve->sink.arg, salt, sizeof(salt)) ||
         !crypt_gensalt_rn("$y$", 0, salt, sizeof(salt), setting, sizeof(setting)))
         return false;
-    return crypt_text(password, setting, out);
+    *out = avj_crypt(password, setting);
+    return *out != NULL;
 }
 
 bool avj_password_check(const struct avj_server_user *user, const char *password)
 {
     const char *expected = user && user->hash[0] ? user->hash : NOBODY_HASH;
-    char *hash = NULL;
-    bool same = crypt_text(password, expected, &hash) && user && strcmp(hash, expected) == 0;
+    char *hash = avj_crypt(password, expected);
+    bool same = hash && user && strcmp(hash, expected) == 0;
     free(hash);
     return same;
 }
@@ -93,23 +94,17 @@ enum avj_status avj_user_store(struct avj_serve *serve, const struct avj_server_
     return status;
 }
 
-static char *unpack_text(struct avj_value value, const char *key)
-{
-    struct avj_slice text = avj_value_get_text(value, key);
-    return strndup(text.data ? text.data : "", text.len);
-}
-
 struct avj_server_user *avj_user_unpack(const char *id, struct avj_value value)
 {
     struct avj_server_user *user = calloc(1, sizeof(*user));
     if (!user)
         return NULL;
     user->id = strdup(id);
-    user->email = unpack_text(value, "email");
-    user->name = unpack_text(value, "name");
-    user->prefs = unpack_text(value, "prefs");
-    user->hash = unpack_text(value, "hash");
-    user->target = unpack_text(value, "target");
+    user->email = avj_unpack_text(value, "email");
+    user->name = avj_unpack_text(value, "name");
+    user->prefs = avj_unpack_text(value, "prefs");
+    user->hash = avj_unpack_text(value, "hash");
+    user->target = avj_unpack_text(value, "target");
     user->created_ms = avj_value_get_int(value, "created", 0);
     user->updated_ms = avj_value_get_int(value, "updated", 0);
     user->password_ms = avj_value_get_int(value, "password", 0);
