@@ -9,10 +9,13 @@
 
 #include <signal.h>
 
+struct avj_deployment;
+
 struct avj_serve_options {       /* zero is the default */
     const char *host;            /* NULL: 127.0.0.1 */
     int port;                    /* 0: one the system picks */
     const char *project;         /* NULL: any project id is taken */
+    const struct avj_deployment *deployment; /* NULL: collections with all attributes; others are for tests (serve_schema.h) */
     bool no_rate_limit;          /* as Appwrite's _APP_OPTIONS_ABUSE=disabled */
     const volatile sig_atomic_t *stop;
     int stop_fd;                 /* readable when *stop was set, 0 or -1: none */

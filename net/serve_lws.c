@@ -158,13 +158,15 @@ static enum avj_status serve_state(struct avj_serve *serve, const struct avj_ser
 enum avj_status avj_serve_run(struct avj_store *store, const struct avj_serve_options *options,
                               struct avj_error *err)
 {
-    const struct avj_serve_config config = {.project = options->project,
-                                            .no_rate_limit = options->no_rate_limit};
+    struct avj_serve_config config = {.project = options->project,
+                                      .no_rate_limit = options->no_rate_limit};
     struct avj_serve *serve;
     int lock;
     enum avj_status status = avj_serve_lock(store, &lock, err);
     if (status != AVJ_OK)
         return status;
+    if (options->deployment)
+        config.deployment = *options->deployment;
     status = avj_serve_open(store, &config, &serve, err);
     if (status == AVJ_OK) {
         status = serve_state(serve, options, err);

@@ -205,7 +205,7 @@ static void dispatch(struct avj_call *call)
         return;
     /* A body that is no JSON object counts as an empty one, as it does there. */
     call->body = json_loadb(call->request->body ? call->request->body : "", call->request->body_len,
-                            0, NULL);
+                            JSON_ALLOW_NUL, NULL);
     if (!json_is_object(call->body)) {
         json_decref(call->body);
         call->body = json_object();

@@ -39,13 +39,14 @@ static enum avj_attr_type attr_type(const struct avj_field *field)
     return AVJ_A_TEXT;
 }
 
+/* An attribute; with name NULL the collection itself. */
 static bool is_missing(const struct avj_deployment *deployment, const char *collection,
                        const char *name)
 {
     if (!deployment || !deployment->missing)
         return false;
     char path[256];
-    (void)snprintf(path, sizeof(path), "%s.%s", collection, name);
+    (void)snprintf(path, sizeof(path), "%s%s%s", collection, name ? "." : "", name ? name : "");
     for (const char *const *missing = deployment->missing; *missing; missing++)
         if (strcmp(*missing, path) == 0)
             return true;
@@ -87,6 +88,7 @@ static void init_collection(struct avj_collection_schema *out, enum avj_entity e
     memset(out, 0, sizeof(*out));
     out->id = schema->collection;
     out->number = (unsigned)entity + 1;
+    out->absent = is_missing(deployment, out->id, NULL);
     out->users_may = deployment && deployment->users_may ? deployment->users_may : AVJ_USERS_CREATE;
     size_t i = 0;
     for (; i < schema->count && schema->fields[i].flags & (AVJ_FF_ID | AVJ_FF_THREAD); i++)
@@ -106,7 +108,7 @@ const struct avj_collection_schema *avj_serve_schema_find(const struct avj_serve
                                                           const char *id)
 {
     for (unsigned i = 0; i < AVJ_ENTITIES; i++)
-        if (strcmp(schema->collections[i].id, id) == 0)
+        if (strcmp(schema->collections[i].id, id) == 0 && !schema->collections[i].absent)
             return &schema->collections[i];
     return NULL;
 }

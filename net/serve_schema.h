@@ -33,13 +33,14 @@ struct avj_collection_schema {
     const char *id;
     unsigned number; /* from 1 */
     unsigned users_may;
+    bool absent; /* the deployment does not have it */
     struct avj_attr attrs[AVJ_ATTRS_MAX];
     size_t count;
 };
 
 struct avj_deployment {         /* zero: the default */
-    const char *const *missing; /* "messages.model", ...: attributes that this deployment lacks;
-                                   NULL-terminated, may be NULL */
+    const char *const *missing; /* "messages.model", "summaries", ...: attributes and collections
+                                   that this deployment lacks; NULL-terminated, may be NULL */
     unsigned users_may;         /* 0: users may create, and each row has its own permissions */
 };
 

@@ -14,7 +14,7 @@ static json_t *committed_row(const struct avj_call *call, const struct avj_serve
         return NULL;
     struct avj_sb text = {0};
     avj_row_json(&text, call->spelling, table, row, AVJ_SHAPE_ONE, NULL);
-    json_t *json = text.failed ? NULL : json_loadb(text.data, text.len, 0, NULL);
+    json_t *json = text.failed ? NULL : json_loadb(text.data, text.len, JSON_ALLOW_NUL, NULL);
     avj_sb_release(&text);
     return json;
 }

@@ -112,10 +112,25 @@ void fake_put(struct fake *fake, enum avj_entity entity, const char *id, json_t 
     json_decref(data);
 }
 
+/* A thread is seen before its messages and goes after them. */
+static void count_orphans(struct fake *fake, const json_t *thread)
+{
+    const char *id = json_string_value(json_object_get(thread, "threadId"));
+    fake->orphans += id && fake_find(fake, AVJ_MESSAGE, "threadId", id) != NULL;
+}
+
+static void count_orphan(struct fake *fake, enum avj_entity entity, const json_t *message)
+{
+    const char *id = json_string_value(json_object_get(message, "threadId"));
+    fake->orphans += entity == AVJ_MESSAGE && id && !fake_find(fake, AVJ_THREAD, "threadId", id);
+}
+
 void fake_drop(struct fake *fake, enum avj_entity entity, const char *id)
 {
     size_t i;
     json_t *row;
+    if (entity == AVJ_THREAD)
+        count_orphans(fake, fake_row(fake, entity, id));
     json_array_foreach(fake->rows[entity], i, row)
     {
         if (strcmp(json_string_value(json_object_get(row, "$id")), id) == 0) {
@@ -283,6 +298,7 @@ static void create(struct fake *fake, enum avj_entity entity, const json_t *body
     } else {
         json_t *row = make_row(fake, entity, id);
         json_object_update(row, data);
+        count_orphan(fake, entity, row);
         say(answer, 201, json_incref(row));
     }
 }
@@ -426,6 +442,7 @@ static void apply(struct fake *fake, const json_t *op)
     }
     row = make_row(fake, entity, op_id(op));
     json_object_update(row, data);
+    count_orphan(fake, entity, row);
     /* Without permissions nobody could read the row: then it is as good as not there. */
     if (json_array_size(json_object_get(row, "$permissions")) != 3)
         die("a create without permissions", op_id(op));

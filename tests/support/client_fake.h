@@ -44,8 +44,9 @@ struct fake {
     int64_t now_ms;
     json_t *rows[AVJ_ENTITIES]; /* in the order they were made */
     json_t *transactions;
-    json_t *log;   /* "METHOD /path" of every request */
-    unsigned made; /* transactions */
+    json_t *log;      /* "METHOD /path" of every request */
+    unsigned orphans; /* messages that were made before their thread, or outlived it */
+    unsigned made;    /* transactions */
 };
 
 void fake_init(struct fake *fake);

@@ -1,6 +1,7 @@
 /* Pull, against a server in memory: nothing is missed, nothing is erased by mistake. */
 #include "tests/support/cases.h"
 
+#include "replay/clock.h"
 #include "tests/support/client_fake.h"
 #include "tests/support/client_store.h"
 
@@ -153,6 +154,22 @@ static void a_quick_sweep_looks_only_for_changes(void **state)
     assert_int_equal(rig->stats.pulled, 1);
     assert_int_equal(known(rig), 30);
     assert_int_equal(client_status(&rig->client).records, records + 1); /* no word about gaps */
+}
+
+/* A commit that took its time: the row shows up behind the end of the sweep before. */
+static void a_quick_sweep_overlaps_the_one_before(void **state)
+{
+    struct rig *rig = *state;
+    put_messages(rig, 30);
+    assert_ok(sweep(rig), rig->err);
+    put_message(rig, 30);
+    json_t *late = fake_row(&rig->fake, AVJ_MESSAGE, "row30");
+    char text[AVJ_TIME_TEXT];
+    avj_time_format(rig->fake.now_ms - 30000, text);
+    json_object_set_new(late, "$updatedAt", json_string(text));
+    rig->options.quick = true;
+    assert_ok(sweep(rig), rig->err);
+    assert_int_equal(known(rig), 31);
 }
 
 static void a_row_of_another_user_never_enters(void **state)
@@ -403,6 +420,7 @@ int main(void)
         CASE(what_changed_and_what_is_new_is_found),
         CASE(a_row_behind_the_watermark_is_found),
         CASE(a_quick_sweep_looks_only_for_changes),
+        CASE(a_quick_sweep_overlaps_the_one_before),
         CASE(a_row_of_another_user_never_enters),
         CASE(two_rows_of_one_document_are_one_document),
         CASE(a_row_that_is_gone_is_deleted_here),

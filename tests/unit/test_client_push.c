@@ -3,107 +3,7 @@
  * sides in the end. Every case ends with the same question: is each change upstream exactly once,
  * and nothing lost here?
  */
-#include "tests/support/cases.h"
-
-#include "tests/support/client_fake.h"
-#include "tests/support/client_store.h"
-
-struct rig {
-    struct client_store client;
-    struct fake fake;
-    struct avj_push *push;
-    int64_t waited;
-    struct avj_error err;
-};
-
-struct scenario {
-    const char *name;
-    void (*arrange)(struct rig *rig);
-    enum avj_status status;
-    unsigned pushed, rejected;
-    void (*verify)(struct rig *rig);
-    unsigned tries_max;
-    int version; /* 0: 1008 */
-};
-
-static void new_push(struct rig *rig, unsigned tries_max)
-{
-    struct avj_push_options options = {
-        .store = rig->client.store, .aw = &rig->client.aw, .seed = 7, .tries_max = tries_max};
-    avj_push_free(rig->push);
-    assert_int_equal(avj_push_new(&options, &rig->push), AVJ_OK);
-}
-
-static enum avj_status run(struct rig *rig)
-{
-    return fake_push(&rig->fake, rig->push, 3000, &rig->waited, &rig->err);
-}
-
-static const char *attribute(struct rig *rig, enum avj_entity entity, const char *by,
-                             const char *value, const char *name)
-{
-    json_t *row = fake_find(&rig->fake, entity, by, value);
-    return row ? json_string_value(json_object_get(row, name)) : NULL;
-}
-
-static const char *upstream(struct rig *rig, const char *message)
-{
-    const char *content = attribute(rig, AVJ_MESSAGE, "messageId", message, "content");
-    return content ? content : "(no row)";
-}
-
-static void assert_here(struct rig *rig, const char *message, const char *content)
-{
-    char *text = client_text(&rig->client, AVJ_MESSAGE, message, "content");
-    assert_string_equal(text ? text : "(no document)", content);
-    free(text);
-}
-
-static void fault(struct rig *rig, struct fake_fault fault)
-{
-    for (size_t i = 0; i < sizeof rig->fake.faults / sizeof *rig->fake.faults; i++)
-        if (rig->fake.faults[i].kind == FAKE_NONE) {
-            rig->fake.faults[i] = fault;
-            return;
-        }
-    fail_msg("no room for another fault");
-}
-
-/* ---- arrangements ---- */
-
-static void a_thread_and_a_message(struct rig *rig)
-{
-    client_thread(&rig->client, "t1");
-    client_message(&rig->client, "m1", "t1", "hello");
-}
-
-/* Pushed and settled before the case begins. */
-static void synced(struct rig *rig)
-{
-    a_thread_and_a_message(rig);
-    new_push(rig, 0);
-    assert_ok(run(rig), rig->err);
-    json_array_clear(rig->fake.log);
-}
-
-static void synced_then_edited(struct rig *rig)
-{
-    synced(rig);
-    client_edit(&rig->client, "m1", "edited here");
-}
-
-static void both_up_once(struct rig *rig)
-{
-    assert_int_equal(fake_count(&rig->fake, AVJ_THREAD), 1);
-    assert_int_equal(fake_count(&rig->fake, AVJ_MESSAGE), 1);
-    assert_string_equal(upstream(rig, "m1"), "hello");
-    assert_int_equal(client_status(&rig->client).pending, 0);
-}
-
-static const char *message_row(struct fake *fake, size_t i)
-{
-    return json_string_value(json_object_get(json_array_get(fake->rows[AVJ_MESSAGE], i), "$id"));
-}
+#include "tests/support/push_rig.h"
 
 /* ---- the straight way ---- */
 
@@ -154,30 +54,26 @@ static void many_messages(struct rig *rig)
     }
 }
 
+static void a_long_thread_deleted(struct rig *rig)
+{
+    many_messages(rig);
+    new_push(rig, 0);
+    assert_ok(run(rig), rig->err);
+    assert_ok(avj_thread_delete(rig->client.store, "t1", &rig->err), rig->err);
+}
+
+static void verify_thread_went_last(struct rig *rig)
+{
+    verify_nothing_upstream(rig);
+    assert_int_equal(rig->fake.orphans, 0);
+}
+
 static void verify_many(struct rig *rig)
 {
     assert_int_equal(fake_count(&rig->fake, AVJ_MESSAGE), 450);
     assert_int_equal(fake_count(&rig->fake, AVJ_THREAD), 1);
     assert_int_equal(rig->fake.made, 5);
-    /* The thread's batch was through before the next began: nobody saw a message without its
-     * thread. */
-    json_t *thread = json_array_get(rig->fake.rows[AVJ_THREAD], 0);
-    json_t *message = json_array_get(rig->fake.rows[AVJ_MESSAGE], 0);
-    assert_true(strcmp(json_string_value(json_object_get(thread, "$createdAt")),
-                       json_string_value(json_object_get(message, "$createdAt"))) < 0);
-}
-
-static void deleted_thread(struct rig *rig)
-{
-    synced(rig);
-    assert_ok(avj_thread_delete(rig->client.store, "t1", &rig->err), rig->err);
-}
-
-static void verify_nothing_upstream(struct rig *rig)
-{
-    assert_int_equal(fake_count(&rig->fake, AVJ_THREAD), 0);
-    assert_int_equal(fake_count(&rig->fake, AVJ_MESSAGE), 0);
-    assert_int_equal(client_status(&rig->client).pending, 0);
+    assert_int_equal(rig->fake.orphans, 0);
 }
 
 /* ---- answers that do not come ---- */
@@ -198,6 +94,26 @@ static void lost_commit(struct rig *rig)
 {
     a_thread_and_a_message(rig);
     fault(rig, (struct fake_fault){.kind = FAKE_LOST, .match = "PATCH /databases/transactions"});
+}
+
+/* As long as the rollback is not answered, the commit could still be on its way. */
+static void lost_commit_and_rollback(struct rig *rig)
+{
+    a_thread_and_a_message(rig);
+    fault(rig, (struct fake_fault){
+                   .kind = FAKE_DOWN, .match = "PATCH /databases/transactions", .times = 3});
+}
+
+static void verify_rollback_insisted(struct rig *rig)
+{
+    both_up_once(rig);
+    assert_int_equal(fake_asked(&rig->fake, "PATCH /databases/transactions/tx1"), 4);
+}
+
+static void verify_not_written_again(struct rig *rig)
+{
+    both_up_once(rig);
+    assert_int_equal(rig->fake.made, 1);
 }
 
 static void commit_never_arrived(struct rig *rig)
@@ -278,14 +194,6 @@ static void killed_after_commit_then_edited(struct rig *rig)
     client_edit(&rig->client, "m1", "edited here");
 }
 
-static void verify_edited_once(struct rig *rig)
-{
-    assert_int_equal(fake_count(&rig->fake, AVJ_MESSAGE), 1);
-    assert_string_equal(upstream(rig, "m1"), "edited here");
-    assert_int_equal(client_status(&rig->client).pending, 0);
-    assert_int_equal(client_status(&rig->client).conflicts, 0);
-}
-
 static void killed_after_commit_then_edited_elsewhere(struct rig *rig)
 {
     killed_after_commit(rig);
@@ -303,12 +211,6 @@ static void verify_theirs(struct rig *rig)
 }
 
 /* ---- others write too ---- */
-
-static void edit_elsewhere(struct fake *fake)
-{
-    fake->now_ms += 120000; /* later than anything here */
-    fake_put(fake, AVJ_MESSAGE, message_row(fake, 0), json_pack("{s:s}", "model", "of another"));
-}
 
 static void edited_elsewhere_before(struct rig *rig)
 {
@@ -330,16 +232,6 @@ static void edited_elsewhere_at_stage(struct rig *rig)
 static void edited_elsewhere_at_commit(struct rig *rig)
 {
     edited_elsewhere_at(rig, "PATCH /databases/transactions");
-}
-
-static void verify_merged(struct rig *rig)
-{
-    assert_string_equal(upstream(rig, "m1"), "edited here");
-    assert_string_equal(attribute(rig, AVJ_MESSAGE, "messageId", "m1", "model"), "of another");
-    char *model = client_text(&rig->client, AVJ_MESSAGE, "m1", "model");
-    assert_string_equal(model ? model : "(none)", "of another");
-    free(model);
-    assert_int_equal(client_status(&rig->client).pending, 0);
 }
 
 static void delete_elsewhere(struct fake *fake)
@@ -461,17 +353,6 @@ static void verify_array(struct rig *rig)
     assert_string_equal(json_string_value(json_array_get(list, 0)), "{\"url\":\"http://a\"}");
     assert_string_equal(avj_sync_learned(rig->client.store, AVJ_MESSAGE, "webSearchResults"),
                         "array");
-}
-
-static void one_bad_among_forty(struct rig *rig)
-{
-    char id[32];
-    rig->fake.poison = "far too long";
-    client_thread(&rig->client, "t1");
-    for (int i = 0; i < 40; i++) {
-        snprintf(id, sizeof id, "m%d", i);
-        client_message(&rig->client, id, "t1", i == 23 ? "far too long" : "fine");
-    }
 }
 
 static void verify_only_the_bad_one_parked(struct rig *rig)
@@ -610,58 +491,6 @@ static void no_database(struct rig *rig)
                                    .message = "Database not found"});
 }
 
-/* ---- servers without transactions ---- */
-
-static void verify_no_transaction(struct rig *rig)
-{
-    both_up_once(rig);
-    assert_int_equal(fake_asked(&rig->fake, "POST /databases/transactions"), 0);
-}
-
-static void single_lost(struct rig *rig)
-{
-    a_thread_and_a_message(rig);
-    fault(rig, (struct fake_fault){.kind = FAKE_LOST, .match = "POST /databases/main"});
-}
-
-static void old_edit_meets_edit(struct rig *rig)
-{
-    synced_then_edited(rig);
-    fault(rig, (struct fake_fault){.kind = FAKE_BEFORE,
-                                   .match = "PATCH /databases/main",
-                                   .before = edit_elsewhere});
-}
-
-static void nothing(struct fake *fake)
-{
-    (void)fake;
-}
-
-static void old_window_spent(struct rig *rig)
-{
-    char *headers = malloc(96);
-    a_thread_and_a_message(rig);
-    snprintf(headers, 96, "X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: %lld\r\n",
-             (long long)(rig->fake.now_ms / 1000 + 30));
-    fault(rig, (struct fake_fault){.kind = FAKE_BEFORE,
-                                   .match = "POST /databases/main/collections/threads",
-                                   .headers = headers,
-                                   .before = nothing});
-}
-
-static void verify_window_respected(struct rig *rig)
-{
-    both_up_once(rig);
-    assert_in_range(rig->waited, 28000, 31000);
-    free((char *)(uintptr_t)rig->fake.faults[0].headers);
-}
-
-static void verify_old_bad_parked(struct rig *rig)
-{
-    assert_int_equal(fake_count(&rig->fake, AVJ_MESSAGE), 39);
-    assert_int_equal(client_status(&rig->client).parked, 1);
-}
-
 static const struct scenario scenarios[] = {
     {"a thread and its message go up in one transaction and are read back", a_thread_and_a_message,
      AVJ_OK, 2, 0, verify_requests, 0, 0},
@@ -674,11 +503,15 @@ static const struct scenario scenarios[] = {
     {"a deleted thread goes with its messages", deleted_thread, AVJ_OK, 2, 0,
      verify_nothing_upstream, 0, 0},
 
+    {"a long thread's messages are gone before the thread is", a_long_thread_deleted, AVJ_OK, 451,
+     0, verify_thread_went_last, 0, 0},
     {"begin: the answer is lost", lost_begin, AVJ_OK, 2, 0, both_up_once, 0, 0},
     {"stage: the answer is lost, nothing is written twice", lost_stage, AVJ_OK, 2, 0, both_up_once,
      0, 0},
     {"commit: the answer is lost, the rows are read and not written again", lost_commit, AVJ_OK, 2,
-     0, both_up_once, 0, 0},
+     0, verify_not_written_again, 0, 0},
+    {"neither commit nor rollback are answered: the rollback is asked for until it is",
+     lost_commit_and_rollback, AVJ_OK, 2, 0, verify_rollback_insisted, 0, 0},
     {"commit: the request never arrived, it is made again", commit_never_arrived, AVJ_OK, 2, 0,
      both_up_once, 0, 0},
     {"reading back fails three times", lost_read_back, AVJ_OK, 2, 0, both_up_once, 0, 0},
@@ -691,7 +524,7 @@ static const struct scenario scenarios[] = {
     {"the server is down: a single run gives up after its tries", server_down, AVJ_ENET, 0, 0,
      verify_four_tries, 4, 0},
     {"killed after the commit: the next run finds the rows and settles", killed_after_commit,
-     AVJ_OK, 2, 0, both_up_once, 0, 0},
+     AVJ_OK, 2, 0, verify_not_written_again, 0, 0},
     {"killed after the commit, edited since: the edit goes up as an update",
      killed_after_commit_then_edited, AVJ_OK, 2, 0, verify_edited_once, 0, 0},
     {"killed after the commit, edited elsewhere since: their edit stands",
@@ -739,40 +572,7 @@ static const struct scenario scenarios[] = {
      both_up_once, 0, 0},
     {"the database does not exist: end, saying so", no_database, AVJ_EREJECTED, 0, 0,
      verify_pending, 0, 0},
-
-    {"1.7: documents go up one by one", a_thread_and_a_message, AVJ_OK, 2, 0, verify_no_transaction,
-     0, 1007},
-    {"1.7: a create whose answer is lost is found again", single_lost, AVJ_OK, 2, 0,
-     verify_no_transaction, 0, 1007},
-    {"1.7: an edit that meets another is refused by the server and merged", old_edit_meets_edit,
-     AVJ_OK, 1, 0, verify_merged, 0, 1007},
-    {"1.7: the window's last request was spent: the next create waits", old_window_spent, AVJ_OK, 2,
-     0, verify_window_respected, 0, 1007},
-    {"1.7: a refused document is parked, the others go up", one_bad_among_forty, AVJ_OK, 40, 1,
-     verify_old_bad_parked, 0, 1007},
-    {"1.7: deletes", deleted_thread, AVJ_OK, 2, 0, verify_nothing_upstream, 0, 1007},
 };
-
-static void a_scenario(void **state)
-{
-    const struct scenario *scenario = *state;
-    struct rig rig = {.push = NULL};
-    struct avj_push_stats stats;
-    fake_init(&rig.fake);
-    client_store_open(&rig.client);
-    if (scenario->version)
-        rig.client.aw.version = scenario->version;
-    scenario->arrange(&rig);
-    new_push(&rig, scenario->tries_max);
-    assert_status(scenario->status, run(&rig), rig.err);
-    avj_push_stats(rig.push, &stats);
-    assert_int_equal(stats.pushed, scenario->pushed);
-    assert_int_equal(stats.rejected, scenario->rejected);
-    scenario->verify(&rig);
-    avj_push_free(rig.push);
-    client_store_close(&rig.client);
-    fake_release(&rig.fake);
-}
 
 /* Every request in turn loses its answer, or never arrives: the end is always the same. */
 static void any_one_answer_may_be_lost(void **state)
@@ -856,10 +656,7 @@ int main(void)
 {
     enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
     struct CMUnitTest tests[SCENARIOS + 3];
-    for (size_t i = 0; i < SCENARIOS; i++)
-        tests[i] = (struct CMUnitTest){.name = scenarios[i].name,
-                                       .test_func = a_scenario,
-                                       .initial_state = (void *)(uintptr_t)&scenarios[i]};
+    scenario_tests(scenarios, SCENARIOS, tests);
     tests[SCENARIOS] = (struct CMUnitTest)cmocka_unit_test(any_one_answer_may_be_lost);
     tests[SCENARIOS + 1] =
         (struct CMUnitTest)cmocka_unit_test(killed_anywhere_nothing_is_lost_or_doubled);

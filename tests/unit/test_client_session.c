@@ -65,8 +65,8 @@ static void a_damaged_file_asks_for_a_login(void **state)
         "{",
         "{\"endpoint\":\"e\",\"project\":\"p\",\"userId\":\"u\",\"email\":\"m\"}",
         "{\"endpoint\":\"e\",\"project\":\"p\",\"userId\":\"u\",\"email\":\"m\",\"secret\":7}",
-        "{\"endpoint\":\"e\",\"project\":\"p\",\"userId\":\"u\",\"email\":\"m\",\"secret\":"
-        "\"a\\r\\nX: y\"}",
+        ("{\"endpoint\":\"e\",\"project\":\"p\",\"userId\":\"u\",\"email\":\"m\",\"secret\":"
+         "\"a\\r\\nX: y\"}"),
     };
     struct avj_error err;
     struct avj_session got;
