@@ -50,7 +50,7 @@ static bool ends(const struct avj_cell *cell, const struct avj_cell *value)
 
 static bool list_contains(const struct avj_cell *cell, const struct avj_cell *value)
 {
-    json_t *list = json_loadb(cell->text, cell->len, 0, NULL), *item;
+    json_t *list = json_loadb(cell->text, cell->len, JSON_ALLOW_NUL, NULL), *item;
     size_t i;
     bool found = false;
     json_array_foreach(list, i, item) found =

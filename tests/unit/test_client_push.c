@@ -62,6 +62,16 @@ static void a_long_thread_deleted(struct rig *rig)
     assert_ok(avj_thread_delete(rig->client.store, "t1", &rig->err), rig->err);
 }
 
+/* The first batch of messages is held up; the thread's delete must not overtake it. */
+static void a_long_thread_deleted_slowly(struct rig *rig)
+{
+    a_long_thread_deleted(rig);
+    fault(rig, (struct fake_fault){.kind = FAKE_REFUSE,
+                                   .match = "PATCH /databases/transactions",
+                                   .status = 500,
+                                   .type = "general_unknown"});
+}
+
 static void verify_thread_went_last(struct rig *rig)
 {
     verify_nothing_upstream(rig);
@@ -504,6 +514,8 @@ static const struct scenario scenarios[] = {
      verify_nothing_upstream, 0, 0},
 
     {"a long thread's messages are gone before the thread is", a_long_thread_deleted, AVJ_OK, 451,
+     0, verify_thread_went_last, 0, 0},
+    {"and does not overtake them when they are held up", a_long_thread_deleted_slowly, AVJ_OK, 451,
      0, verify_thread_went_last, 0, 0},
     {"begin: the answer is lost", lost_begin, AVJ_OK, 2, 0, both_up_once, 0, 0},
     {"stage: the answer is lost, nothing is written twice", lost_stage, AVJ_OK, 2, 0, both_up_once,
