@@ -159,6 +159,23 @@ static enum avj_status leave_segment(struct avj_journal *j, struct avj_error *er
     return r < 0 ? sync_failed(j, -r, err) : AVJ_OK;
 }
 
+/* A segment whose name could not be made durable is taken back, and its number used again: what is
+ * at the path must be the segment that was read. */
+static enum avj_status same_segment(struct avj_journal *j, int file, const char *name,
+                                    struct avj_error *err)
+{
+    uint8_t bytes[AVJ_SEGMENT_HEADER_LEN];
+    struct avj_segment_header header;
+    size_t got;
+    int r = avj_io_read_full(j->io, file, bytes, sizeof(bytes), 0, &got);
+    if (r < 0)
+        return avj_fail_errno(err, -r, "%s", name);
+    if (got == sizeof(bytes) && avj_segment_header_decode(bytes, &header, NULL) == AVJ_OK &&
+        memcmp(header.salt, j->segment.salt, 16) == 0)
+        return AVJ_OK;
+    return avj_fail(err, AVJ_EIO, "%s was replaced: open the journal again", name);
+}
+
 /* Opens the last segment for writing where that has not been done. */
 static enum avj_status adopt_segment(struct avj_journal *j, struct avj_error *err)
 {
@@ -174,6 +191,11 @@ static enum avj_status adopt_segment(struct avj_journal *j, struct avj_error *er
     int file = j->io->open(j->io->ctx, name, AVJ_OPEN_WRITE);
     if (file < 0)
         return avj_fail_errno(err, -file, "%s", name);
+    enum avj_status same = same_segment(j, file, name, err);
+    if (same != AVJ_OK) {
+        (void)j->io->close(j->io->ctx, file);
+        return same;
+    }
     struct avj_sync_witness witness;
     avj_witness_load(j->io, j->sync_file, j->journal_id, &witness);
     pthread_mutex_lock(&j->state_mutex);
@@ -306,8 +328,8 @@ static enum avj_status append_locked(struct avj_journal *j, const struct avj_pay
 
 /* ---- durability ---- */
 
-/* After a successful sync up to `place`: remember it, for us and for whoever opens the journal
- * after a crash. */
+/* After a successful sync up to `place`: remember it for whoever opens the journal after a crash.
+ * Only who leads the sync does this. */
 static void bear_witness(struct avj_journal *j, const struct avj_place *place)
 {
     struct avj_sync_witness witness = {
@@ -346,6 +368,8 @@ static enum avj_status lead_sync(struct avj_journal *j, struct avj_error *err)
     j->syncing = true;
     pthread_mutex_unlock(&j->state_mutex);
     int r = sync_segment(j, file, name_durable);
+    if (r == 0)
+        bear_witness(j, &place);
     pthread_mutex_lock(&j->state_mutex);
     j->syncing = false;
     if (r < 0) {
@@ -355,7 +379,6 @@ static enum avj_status lead_sync(struct avj_journal *j, struct avj_error *err)
     j->name_durable = true;
     if (j->durable_seq + 1 < place.next_seq)
         j->durable_seq = place.next_seq - 1;
-    bear_witness(j, &place);
     pthread_cond_broadcast(&j->synced);
     return AVJ_OK;
 }
