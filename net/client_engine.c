@@ -83,11 +83,21 @@ static void fill_progress(struct engine *engine, int64_t now_ms)
     p->note = wait && note ? note : engine->note[0] ? engine->note : note;
 }
 
+/* As many documents as a batch holds: news whatever the time. */
+static bool went_on(const struct engine *engine)
+{
+    struct avj_push_stats push = {0};
+    if (engine->push)
+        avj_push_stats(engine->push, &push);
+    return push.pushed >= engine->progress.pushed + AVJ_AW_TX_OPERATIONS;
+}
+
 static void report(struct engine *engine, int64_t now_ms)
 {
     const char *note;
     int64_t wait = earliest_wait(engine, &note);
-    bool changed = phase_of(engine, wait > now_ms ? wait : 0) != engine->progress.phase;
+    bool changed = phase_of(engine, wait > now_ms ? wait : 0) != engine->progress.phase ||
+                   went_on(engine);
     if (!engine->options->progress || (!changed && now_ms < engine->progress_ms))
         return;
     engine->progress_ms = now_ms + ENGINE_PROGRESS_MS;

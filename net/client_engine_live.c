@@ -74,6 +74,7 @@ static void on_opened(void *arg)
 
 static enum avj_status went_live(struct engine *engine)
 {
+    engine_note(engine, "");
     avj_push_hurry(engine->push);
     /* Subscribed first, swept then: whatever happened before is found by the sweep, what comes
      * after arrives here. */
@@ -103,9 +104,10 @@ static void on_closed(void *arg, const char *why)
 {
     struct engine *engine = arg;
     char text[200];
+    snprintf(text, sizeof text, "realtime: %.150s", why);
+    engine_note(engine, text);
     if (!avj_rt_closed(engine->rt, avj_loop_now(&engine->loop)))
         return;
-    snprintf(text, sizeof text, "realtime: %.150s", why);
     /* Only a sweep that begins after the socket is back may close this gap. */
     if (engine->pull && !engine->pull_quick)
         engine_sweep_abandon(engine);

@@ -1,6 +1,6 @@
 /*
- * The sync engine: logs in, pushes the outbox, pulls, follows Realtime.  It ties the cores (push.h, pull.h, realtime.h, appwrite.h: no I/O) to the
- * transports (http_curl.c, ws_lws.c) and to a store.  One thread; it blocks while it runs.
+ * The sync engine: logs in, pushes the outbox, pulls, follows Realtime.  It ties the cores (client_push.h, client_pull.h, client_realtime.h, client_appwrite.h: no I/O)
+ * to the transports (client_http_curl.c, client_ws_lws.c) and to a store.  One thread; it blocks while it runs.
  *
  * The session secret lives beside the log in DIR/session.json, mode 0600, never in the log and never in a message.
  */

@@ -510,11 +510,8 @@ enum avj_status avj_store_status(struct avj_store *store, struct avj_store_statu
         .unknown_entries = view->counts.by_type[AVJ_ENTRY_TYPES],
     };
     memcpy(status->visible, view->counts.visible, sizeof(status->visible));
-    for (const struct avj_document *d = view->outbox_first; d; d = d->outbox_next) {
-        int64_t ms = avj_hlc_ms(d->pending[0].hlc);
-        if (!status->oldest_pending_ms || ms < status->oldest_pending_ms)
-            status->oldest_pending_ms = ms;
-    }
+    if (view->outbox_first)
+        status->oldest_pending_ms = avj_hlc_ms(view->outbox_first->pending[0].hlc);
     avj_view_digest(view, status->digest);
     return AVJ_OK;
 }

@@ -169,7 +169,7 @@ struct avj_store_status {
     uint64_t records, bytes, segments;
     uint64_t pending, parked, conflicts;
     uint64_t visible[AVJ_ENTITIES]; /* documents */
-    int64_t oldest_pending_ms; /* stamp of the oldest pending mutation, 0: none */
+    int64_t oldest_pending_ms; /* stamp of the first pending mutation of the document whose turn is first, 0: none */
     int64_t last_ack_ms;       /* 0: never */
     bool gap_open;             /* events may have been missed: a sweep is due */
     const char *swept;         /* server time up to which a sweep saw everything, NULL: never */
