@@ -1,6 +1,6 @@
 /* Requests of the Appwrite protocol: see client_appwrite.h.  Answers are client_answers.c's. */
 #include "net/client_appwrite.h"
-#include "net/client_text.h"
+#include "net/text.h"
 
 #include <stdlib.h>
 #include <string.h>

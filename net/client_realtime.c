@@ -1,7 +1,7 @@
 /* See client_realtime.h. */
 #include "net/client_realtime.h"
 #include "net/client_backoff.h"
-#include "net/client_text.h"
+#include "net/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -136,7 +136,7 @@ void avj_route_account_get(struct avj_call *call)
 void avj_route_prefs_get(struct avj_call *call)
 {
     const struct avj_server_user *user = avj_map_get(&call->serve->users, call->user);
-    avj_sb_cstr(avj_answer(call, 200), user->prefs[0] ? user->prefs : "{}");
+    avj_text_puts(avj_answer(call, 200), user->prefs[0] ? user->prefs : "{}");
 }
 
 void avj_route_prefs_patch(struct avj_call *call)
@@ -170,7 +170,7 @@ void avj_route_jwt(struct avj_call *call)
 {
     const char *jwt = avj_jwt_make(call->serve, call->user);
     if (jwt)
-        avj_sb_printf(avj_answer(call, 201), "{\"jwt\":\"%s\"}", jwt);
+        avj_text_printf(avj_answer(call, 201), "{\"jwt\":\"%s\"}", jwt);
     else
         avj_answer_server_error(call);
 }
@@ -178,33 +178,33 @@ void avj_route_jwt(struct avj_call *call)
 /* ---- sessions ---- */
 
 static void session_json(const struct avj_call *call, const struct avj_server_session *session,
-                         bool current, struct avj_sb *out)
+                         bool current, struct avj_text *out)
 {
     static const char *const blanks[] = {"osCode",        "osName",       "osVersion",
                                          "clientType",    "clientCode",   "clientName",
                                          "clientVersion", "clientEngine", "clientEngineVersion",
                                          "deviceName",    "deviceBrand",  "deviceModel"};
     const struct avj_server_user *user = avj_map_get(&call->serve->users, session->user);
-    avj_sb_printf(out, "{\"$id\":\"%s\",\"$createdAt\":", session->id);
-    avj_sb_json_time(out, session->created_ms);
-    avj_sb_cstr(out, ",\"$updatedAt\":");
-    avj_sb_json_time(out, session->created_ms);
-    avj_sb_cstr(out, ",\"userId\":");
-    avj_sb_json_cstr(out, session->user);
-    avj_sb_cstr(out, ",\"expire\":");
-    avj_sb_json_time(out, session->expire_ms);
-    avj_sb_printf(out, ",\"provider\":\"%s\",\"providerUid\":", session->provider);
-    avj_sb_json_cstr(out, user ? user->email : "");
-    avj_sb_cstr(out, ",\"providerAccessToken\":\"\",\"providerAccessTokenExpiry\":\"\","
-                     "\"providerRefreshToken\":\"\",\"ip\":");
-    avj_sb_json_cstr(out, session->ip);
+    avj_text_printf(out, "{\"$id\":\"%s\",\"$createdAt\":", session->id);
+    avj_text_json_time(out, session->created_ms);
+    avj_text_puts(out, ",\"$updatedAt\":");
+    avj_text_json_time(out, session->created_ms);
+    avj_text_puts(out, ",\"userId\":");
+    avj_text_json_cstr(out, session->user);
+    avj_text_puts(out, ",\"expire\":");
+    avj_text_json_time(out, session->expire_ms);
+    avj_text_printf(out, ",\"provider\":\"%s\",\"providerUid\":", session->provider);
+    avj_text_json_cstr(out, user ? user->email : "");
+    avj_text_puts(out, ",\"providerAccessToken\":\"\",\"providerAccessTokenExpiry\":\"\","
+                       "\"providerRefreshToken\":\"\",\"ip\":");
+    avj_text_json_cstr(out, session->ip);
     for (size_t i = 0; i < sizeof(blanks) / sizeof(blanks[0]); i++)
-        avj_sb_printf(out, ",\"%s\":\"\"", blanks[i]);
-    avj_sb_printf(out,
-                  ",\"countryCode\":\"--\",\"countryName\":\"Unknown\",\"current\":%s,"
-                  "\"factors\":[\"%s\"],\"secret\":\"\",\"mfaUpdatedAt\":\"\"}",
-                  current ? "true" : "false",
-                  strcmp(session->provider, "email") == 0 ? "password" : session->provider);
+        avj_text_printf(out, ",\"%s\":\"\"", blanks[i]);
+    avj_text_printf(out,
+                    ",\"countryCode\":\"--\",\"countryName\":\"Unknown\",\"current\":%s,"
+                    "\"factors\":[\"%s\"],\"secret\":\"\",\"mfaUpdatedAt\":\"\"}",
+                    current ? "true" : "false",
+                    strcmp(session->provider, "email") == 0 ? "password" : session->provider);
 }
 
 static void cookie_time(int64_t ms, char *out, size_t size)
@@ -218,20 +218,20 @@ static void cookie_time(int64_t ms, char *out, size_t size)
 static void session_headers(struct avj_call *call, const struct avj_server_session *session)
 {
     const char *project = call->request->project;
-    struct avj_sb *headers = &call->response->headers;
+    struct avj_text *headers = &call->response->headers;
     char expires[64];
     cookie_time(session->expire_ms, expires, sizeof(expires));
     long long age = (long long)(AVJ_SESSION_LIFE_MS / 1000);
-    avj_sb_printf(headers, "X-Fallback-Cookies: {\"a_session_%s\":\"%s.%s\"}\r\n", project,
-                  session->id, session->secret);
-    avj_sb_printf(
+    avj_text_printf(headers, "X-Fallback-Cookies: {\"a_session_%s\":\"%s.%s\"}\r\n", project,
+                    session->id, session->secret);
+    avj_text_printf(
         headers,
         "Set-Cookie: a_session_%s_legacy=%s.%s; expires=%s; Max-Age=%lld; path=/; httponly\r\n",
         project, session->id, session->secret, expires, age);
-    avj_sb_printf(headers,
-                  "Set-Cookie: a_session_%s=%s.%s; expires=%s; Max-Age=%lld; path=/; httponly; "
-                  "samesite=None\r\n",
-                  project, session->id, session->secret, expires, age);
+    avj_text_printf(headers,
+                    "Set-Cookie: a_session_%s=%s.%s; expires=%s; Max-Age=%lld; path=/; httponly; "
+                    "samesite=None\r\n",
+                    project, session->id, session->secret, expires, age);
 }
 
 static struct avj_server_session *session_new(struct avj_call *call, const char *user,
@@ -349,10 +349,10 @@ static void forget_headers(struct avj_call *call)
     const char *project = call->request->project;
     const char *gone =
         "deleted; expires=Thu, 01-Jan-1970 00:00:01 GMT; Max-Age=0; path=/; httponly";
-    avj_sb_printf(&call->response->headers,
-                  "X-Fallback-Cookies: []\r\nSet-Cookie: a_session_%s_legacy=%s\r\nSet-Cookie: "
-                  "a_session_%s=%s; samesite=None\r\n",
-                  project, gone, project, gone);
+    avj_text_printf(&call->response->headers,
+                    "X-Fallback-Cookies: []\r\nSet-Cookie: a_session_%s_legacy=%s\r\nSet-Cookie: "
+                    "a_session_%s=%s; samesite=None\r\n",
+                    project, gone, project, gone);
 }
 
 void avj_route_session_delete(struct avj_call *call)
@@ -399,14 +399,14 @@ void avj_route_sessions_list(struct avj_call *call)
         avj_answer_server_error(call);
         return;
     }
-    struct avj_sb *body = avj_answer(call, 200);
-    avj_sb_printf(body, "{\"total\":%zu,\"sessions\":[", count);
+    struct avj_text *body = avj_answer(call, 200);
+    avj_text_printf(body, "{\"total\":%zu,\"sessions\":[", count);
     for (size_t i = 0; i < count; i++) {
         if (i)
-            avj_sb_cstr(body, ",");
+            avj_text_puts(body, ",");
         session_json(call, own[i], own[i] == call->session, body);
     }
-    avj_sb_cstr(body, "]}");
+    avj_text_puts(body, "]}");
     free(own);
 }
 

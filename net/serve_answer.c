@@ -27,10 +27,10 @@ const struct avj_spelling avj_spelling_tablesdb = {
     .base = "tablesdb",
 };
 
-struct avj_sb *avj_answer(struct avj_call *call, int status)
+struct avj_text *avj_answer(struct avj_call *call, int status)
 {
     struct avj_serve_response *response = call->response;
-    avj_sb_reset(&response->body);
+    avj_text_reset(&response->body);
     response->status = status;
     response->type = "application/json; charset=UTF-8";
     call->done = true;
@@ -50,28 +50,28 @@ void avj_answer_error(struct avj_call *call, int status, const char *type, const
     va_start(args, format);
     (void)vsnprintf(message, sizeof(message), format, args);
     va_end(args);
-    struct avj_sb *body = avj_answer(call, status);
-    avj_sb_cstr(body, "{\"message\":");
-    avj_sb_json_cstr(body, message);
-    avj_sb_printf(body, ",\"code\":%d,\"type\":\"%s\",\"version\":\"" AVJ_SERVE_VERSION "\"}",
-                  status, type);
+    struct avj_text *body = avj_answer(call, status);
+    avj_text_puts(body, "{\"message\":");
+    avj_text_json_cstr(body, message);
+    avj_text_printf(body, ",\"code\":%d,\"type\":\"%s\",\"version\":\"" AVJ_SERVE_VERSION "\"}",
+                    status, type);
 }
 
 void avj_answer_row_error(struct avj_call *call, int status, const char *what, const char *text)
 {
     char type[64];
-    struct avj_sb message = {0};
+    struct avj_text message = {0};
     (void)snprintf(type, sizeof(type), "%s_%s", call->spelling->row, what);
     while (*text) {
         if (strncmp(text, "{Row}", 5) == 0 || strncmp(text, "{row}", 5) == 0) {
-            avj_sb_cstr(&message, text[1] == 'R' ? call->spelling->Row : call->spelling->row);
+            avj_text_puts(&message, text[1] == 'R' ? call->spelling->Row : call->spelling->row);
             text += 5;
         } else {
-            avj_sb_bytes(&message, text++, 1);
+            avj_text_add(&message, text++, 1);
         }
     }
     avj_answer_error(call, status, type, "%s", message.data ? message.data : "");
-    avj_sb_release(&message);
+    avj_text_release(&message);
 }
 
 void avj_answer_unauthorized(struct avj_call *call)

@@ -9,7 +9,7 @@
 
 /* What an event of a deletion tells, taken before the row goes. */
 struct last_words {
-    struct avj_sb payload, perms;
+    struct avj_text payload, perms;
 };
 
 struct commit {
@@ -67,7 +67,7 @@ static void take_last_words(const struct commit *commit, const struct avj_staged
         return;
     avj_row_json(&words->payload, commit->call->spelling, staged->table, row, AVJ_SHAPE_COMMIT,
                  NULL);
-    avj_sb_bytes(&words->perms, row->perms, row->perms_len);
+    avj_text_add(&words->perms, row->perms, row->perms_len);
 }
 
 static void answer_failure(struct commit *commit, enum avj_write_result result,
@@ -99,7 +99,7 @@ static bool run_one(struct commit *commit, const struct avj_staged *staged,
                     struct last_words *words)
 {
     char unique[AVJ_SERVE_ID_TEXT];
-    struct avj_sb perms = {0};
+    struct avj_text perms = {0};
     bool given = false;
     struct avj_write write = {
         .table = staged->table, .id = effective_id(commit, staged, unique), .data = staged->data};
@@ -114,7 +114,7 @@ static bool run_one(struct commit *commit, const struct avj_staged *staged,
     }
     if (!avj_call_perms(commit->call, json_object_get(staged->data, "$permissions"), &perms,
                         &given)) {
-        avj_sb_release(&perms);
+        avj_text_release(&perms);
         commit->tx->status = "failed";
         return false;
     }
@@ -122,7 +122,7 @@ static bool run_one(struct commit *commit, const struct avj_staged *staged,
     write.perms_len = perms.len;
     take_last_words(commit, staged, words);
     enum avj_write_result result = dispatch(commit, staged, &write);
-    avj_sb_release(&perms);
+    avj_text_release(&perms);
     if (result != AVJ_W_OK)
         answer_failure(commit, result, &write);
     return result == AVJ_W_OK;
@@ -145,11 +145,11 @@ static void tell(struct commit *commit, const struct avj_staged *staged,
     }
     if (!row)
         return;
-    struct avj_sb payload = {0};
+    struct avj_text payload = {0};
     avj_row_json(&payload, call->spelling, staged->table, row, AVJ_SHAPE_COMMIT, NULL);
     (void)avj_event_add(call, staged->table, staged->id, row->perms, row->perms_len, action,
                         tables_only, &payload);
-    avj_sb_release(&payload);
+    avj_text_release(&payload);
 }
 
 static void run(struct commit *commit)
@@ -185,8 +185,8 @@ void avj_tx_commit(struct avj_call *call, struct avj_transaction *tx)
     else
         avj_answer_server_error(call);
     for (size_t i = 0; commit.last_words && i < count; i++) {
-        avj_sb_release(&commit.last_words[i].payload);
-        avj_sb_release(&commit.last_words[i].perms);
+        avj_text_release(&commit.last_words[i].payload);
+        avj_text_release(&commit.last_words[i].perms);
     }
     free(commit.last_words);
     avj_write_batch_release(&commit.batch);

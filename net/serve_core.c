@@ -39,8 +39,8 @@ void avj_serve_free(struct avj_serve *serve)
 
 void avj_serve_response_release(struct avj_serve_response *response)
 {
-    avj_sb_release(&response->headers);
-    avj_sb_release(&response->body);
+    avj_text_release(&response->headers);
+    avj_text_release(&response->body);
     for (size_t i = 0; i < response->event_count; i++)
         avj_event_release(&response->events[i]);
     free(response->events);

@@ -13,7 +13,7 @@
 #define AVJ_SERVE_CORE_H
 
 #include "net/serve_schema.h"
-#include "net/serve_sb.h"
+#include "net/text.h"
 #include "replay/value.h"
 
 #define AVJ_SERVE_VERSION "1.8.1"
@@ -72,9 +72,9 @@ struct avj_serve_event {
 
 struct avj_serve_response {
     int status;
-    const char *type;      /* Content-Type; static */
-    struct avj_sb headers; /* "Name: value\r\n", all but Date, Content-Type and Content-Length */
-    struct avj_sb body;
+    const char *type;        /* Content-Type; static */
+    struct avj_text headers; /* "Name: value\r\n", all but Date, Content-Type and Content-Length */
+    struct avj_text body;
     struct avj_serve_event *events;
     size_t event_count;
 };
@@ -93,6 +93,6 @@ bool avj_serve_origin_known(const char *origin);
 const char *avj_serve_who(struct avj_serve *serve, const struct avj_serve_request *request,
                           int64_t now_ms);
 /* A user as GET /v1/account shows it; false when there is none of that id. */
-bool avj_serve_user_json(struct avj_serve *serve, const char *user, struct avj_sb *out);
+bool avj_serve_user_json(struct avj_serve *serve, const char *user, struct avj_text *out);
 
 #endif

@@ -14,14 +14,14 @@ static const unsigned char both_spellings[] = {0, 7, 2, 6, 4, 1, 5, 3};
 static const unsigned char tables_alone[] = {0, 7, 4, 2, 6, 1, 5, 3};
 
 struct names {
-    struct avj_sb *out;
+    struct avj_text *out;
     const char *database, *table, *row;
     bool first;
 };
 
 static void name_begin(struct names *names)
 {
-    avj_sb_cstr(names->out, names->first ? "\"" : ",\"");
+    avj_text_puts(names->out, names->first ? "\"" : ",\"");
     names->first = false;
 }
 
@@ -29,14 +29,14 @@ static void name_begin(struct names *names)
 static void name(struct names *names, bool tables, unsigned stars, bool row, const char *action)
 {
     name_begin(names);
-    avj_sb_printf(names->out, "databases.%s.%s.%s", stars & 4 ? "*" : names->database,
-                  tables ? "tables" : "collections", stars & 2 ? "*" : names->table);
+    avj_text_printf(names->out, "databases.%s.%s.%s", stars & 4 ? "*" : names->database,
+                    tables ? "tables" : "collections", stars & 2 ? "*" : names->table);
     if (row)
-        avj_sb_printf(names->out, ".%s.%s", tables ? "rows" : "documents",
-                      stars & 1 ? "*" : names->row);
+        avj_text_printf(names->out, ".%s.%s", tables ? "rows" : "documents",
+                        stars & 1 ? "*" : names->row);
     if (action)
-        avj_sb_printf(names->out, ".%s", action);
-    avj_sb_cstr(names->out, "\"");
+        avj_text_printf(names->out, ".%s", action);
+    avj_text_puts(names->out, "\"");
 }
 
 static void row_names(struct names *names, bool tables_only, const char *action)
@@ -59,41 +59,42 @@ static void table_names(struct names *names, bool tables_only)
     }
 }
 
-static void event_names(struct avj_sb *out, const struct avj_server_table *table, const char *id,
+static void event_names(struct avj_text *out, const struct avj_server_table *table, const char *id,
                         const char *action, bool tables_only)
 {
     struct names names = {out, table->database, table->schema->id, id, true};
     row_names(&names, tables_only, action);
     row_names(&names, tables_only, NULL);
     table_names(&names, tables_only);
-    avj_sb_printf(out, ",\"databases.%s\",\"databases.*\"", table->database);
+    avj_text_printf(out, ",\"databases.%s\",\"databases.*\"", table->database);
 }
 
-static void event_channels(struct avj_sb *out, const struct avj_server_table *table, const char *id)
+static void event_channels(struct avj_text *out, const struct avj_server_table *table,
+                           const char *id)
 {
     const char *database = table->database, *collection = table->schema->id;
-    avj_sb_printf(out, "rows%c", 0);
-    avj_sb_printf(out, "databases.%s.tables.%s.rows%c", database, collection, 0);
-    avj_sb_printf(out, "databases.%s.tables.%s.rows.%s%c", database, collection, id, 0);
-    avj_sb_printf(out, "documents%c", 0);
-    avj_sb_printf(out, "databases.%s.collections.%s.documents%c", database, collection, 0);
-    avj_sb_printf(out, "databases.%s.collections.%s.documents.%s%c", database, collection, id, 0);
+    avj_text_printf(out, "rows%c", 0);
+    avj_text_printf(out, "databases.%s.tables.%s.rows%c", database, collection, 0);
+    avj_text_printf(out, "databases.%s.tables.%s.rows.%s%c", database, collection, id, 0);
+    avj_text_printf(out, "documents%c", 0);
+    avj_text_printf(out, "databases.%s.collections.%s.documents%c", database, collection, 0);
+    avj_text_printf(out, "databases.%s.collections.%s.documents.%s%c", database, collection, id, 0);
 }
 
-static bool event_frame(struct avj_sb *frame, const struct avj_call *call,
+static bool event_frame(struct avj_text *frame, const struct avj_call *call,
                         const struct avj_server_table *table, const char *id, const char *action,
-                        bool tables_only, const struct avj_sb *channels,
-                        const struct avj_sb *payload)
+                        bool tables_only, const struct avj_text *channels,
+                        const struct avj_text *payload)
 {
-    avj_sb_cstr(frame, "{\"type\":\"event\",\"data\":{\"events\":[");
+    avj_text_puts(frame, "{\"type\":\"event\",\"data\":{\"events\":[");
     event_names(frame, table, id, action, tables_only);
-    avj_sb_cstr(frame, "],\"channels\":");
+    avj_text_puts(frame, "],\"channels\":");
     avj_perms_json(frame, channels->data, channels->len);
-    avj_sb_cstr(frame, ",\"timestamp\":");
-    avj_sb_json_time(frame, call->serve->now_ms);
-    avj_sb_cstr(frame, ",\"payload\":");
-    avj_sb_bytes(frame, payload->data, payload->len);
-    avj_sb_cstr(frame, "}}");
+    avj_text_puts(frame, ",\"timestamp\":");
+    avj_text_json_time(frame, call->serve->now_ms);
+    avj_text_puts(frame, ",\"payload\":");
+    avj_text_add(frame, payload->data, payload->len);
+    avj_text_puts(frame, "}}");
     return !frame->failed;
 }
 
@@ -107,7 +108,7 @@ void avj_event_release(struct avj_serve_event *event)
 
 bool avj_event_add(struct avj_call *call, const struct avj_server_table *table, const char *id,
                    const char *perms, size_t perms_len, const char *action, bool tables_only,
-                   const struct avj_sb *payload)
+                   const struct avj_text *payload)
 {
     struct avj_serve_response *response = call->response;
     struct avj_serve_event *events =
@@ -115,15 +116,15 @@ bool avj_event_add(struct avj_call *call, const struct avj_server_table *table, 
     if (!events)
         return false;
     response->events = events;
-    struct avj_sb frame = {0}, channels = {0}, roles = {0};
+    struct avj_text frame = {0}, channels = {0}, roles = {0};
     if (!payload->failed && payload->data)
         event_channels(&channels, table, id);
-    avj_sb_bytes(&roles, perms, perms_len);
+    avj_text_add(&roles, perms, perms_len);
     if (!channels.len || channels.failed || roles.failed ||
         !event_frame(&frame, call, table, id, action, tables_only, &channels, payload)) {
-        avj_sb_release(&frame);
-        avj_sb_release(&channels);
-        avj_sb_release(&roles);
+        avj_text_release(&frame);
+        avj_text_release(&channels);
+        avj_text_release(&roles);
         return false;
     }
     events[response->event_count++] = (struct avj_serve_event){

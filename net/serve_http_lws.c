@@ -37,7 +37,7 @@ int64_t avj_server_now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void date(struct avj_sb *out)
+static void date(struct avj_text *out)
 {
     static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
     static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -45,27 +45,27 @@ static void date(struct avj_sb *out)
     time_t now = (time_t)(avj_server_now_ms() / 1000);
     struct tm tm;
     if (gmtime_r(&now, &tm))
-        avj_sb_printf(out, "Date: %s, %02d %s %d %02d:%02d:%02d GMT\r\n", days[tm.tm_wday],
-                      tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
-                      tm.tm_sec);
+        avj_text_printf(out, "Date: %s, %02d %s %d %02d:%02d:%02d GMT\r\n", days[tm.tm_wday],
+                        tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
+                        tm.tm_sec);
 }
 
 /* Head and body behind LWS_PRE bytes of room. */
 static bool compose(struct avj_exchange *exchange, const struct avj_serve_response *response)
 {
     static const char room[LWS_PRE];
-    struct avj_sb *out = &exchange->answer;
-    avj_sb_bytes(out, room, sizeof(room));
-    avj_sb_printf(out, "HTTP/1.1 %d %s\r\n", response->status, reason(response->status));
-    avj_sb_bytes(out, response->headers.data ? response->headers.data : "", response->headers.len);
+    struct avj_text *out = &exchange->answer;
+    avj_text_add(out, room, sizeof(room));
+    avj_text_printf(out, "HTTP/1.1 %d %s\r\n", response->status, reason(response->status));
+    avj_text_add(out, response->headers.data ? response->headers.data : "", response->headers.len);
     if (response->type)
-        avj_sb_printf(out, "Content-Type: %s\r\n", response->type);
+        avj_text_printf(out, "Content-Type: %s\r\n", response->type);
     date(out);
     if (exchange->hang_up)
-        avj_sb_cstr(out, "Connection: close\r\n");
-    avj_sb_printf(out, "Content-Length: %zu\r\n", response->body.len);
-    avj_sb_cstr(out, "\r\n");
-    avj_sb_bytes(out, response->body.data ? response->body.data : "", response->body.len);
+        avj_text_puts(out, "Connection: close\r\n");
+    avj_text_printf(out, "Content-Length: %zu\r\n", response->body.len);
+    avj_text_puts(out, "\r\n");
+    avj_text_add(out, response->body.data ? response->body.data : "", response->body.len);
     exchange->sent = LWS_PRE;
     return !out->failed && !response->headers.failed;
 }
@@ -148,7 +148,7 @@ int avj_http_body(struct avj_connection *connection, const char *data, size_t le
         return 0;
     if (len > AVJ_SERVE_BODY_MAX - exchange->body.len)
         return -1;
-    avj_sb_bytes(&exchange->body, data, len);
+    avj_text_add(&exchange->body, data, len);
     return exchange->body.failed ? -1 : 0;
 }
 

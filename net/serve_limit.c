@@ -57,12 +57,12 @@ bool avj_limit_take(struct avj_call *call, const char *route, const char *who, u
     struct avj_serve *serve = call->serve;
     if (serve->config.no_rate_limit)
         return true;
-    struct avj_sb key = {0};
-    avj_sb_printf(&key, "%s %s %s %s", call->request->method, route, who,
-                  call->request->ip ? call->request->ip : "");
+    struct avj_text key = {0};
+    avj_text_printf(&key, "%s %s %s %s", call->request->method, route, who,
+                    call->request->ip ? call->request->ip : "");
     struct avj_rate_window *window =
         key.failed ? NULL : find(serve, key.data, serve->now_ms / 1000, window_s);
-    avj_sb_release(&key);
+    avj_text_release(&key);
     if (!window) {
         avj_answer_server_error(call);
         return false;
@@ -70,7 +70,7 @@ bool avj_limit_take(struct avj_call *call, const char *route, const char *who, u
     bool allowed = window->count < limit;
     if (allowed)
         window->count++;
-    avj_sb_printf(
+    avj_text_printf(
         &call->response->headers,
         "X-Ratelimit-Limit: %u\r\nX-Ratelimit-Remaining: %u\r\nX-Ratelimit-Reset: %lld\r\n", limit,
         limit - window->count, (long long)window->end_s);

@@ -212,15 +212,15 @@ static bool find_cursor(struct list *list)
 
 static void answer(const struct list *list)
 {
-    struct avj_sb *body = avj_answer(list->call, 200);
-    avj_sb_printf(body, "{\"total\":%zu,\"%s\":[", list->total, list->call->spelling->rows);
+    struct avj_text *body = avj_answer(list->call, 200);
+    avj_text_printf(body, "{\"total\":%zu,\"%s\":[", list->total, list->call->spelling->rows);
     for (size_t i = 0; i < list->count; i++) {
         if (i)
-            avj_sb_cstr(body, ",");
+            avj_text_puts(body, ",");
         avj_row_json(body, list->call->spelling, list->table, list->page[i], AVJ_SHAPE_LIST,
                      list->set->selects ? list->set->selected : NULL);
     }
-    avj_sb_cstr(body, "]}");
+    avj_text_puts(body, "]}");
 }
 
 static void run(struct list *list)

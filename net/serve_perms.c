@@ -54,7 +54,7 @@ bool avj_perms_allow(const char *blob, size_t len, const char *action, const cha
     return false;
 }
 
-static bool contains(const struct avj_sb *blob, size_t from, const char *perm)
+static bool contains(const struct avj_text *blob, size_t from, const char *perm)
 {
     for (size_t at = from; at < blob->len; at += strlen(blob->data + at) + 1)
         if (strcmp(blob->data + at, perm) == 0)
@@ -62,17 +62,17 @@ static bool contains(const struct avj_sb *blob, size_t from, const char *perm)
     return false;
 }
 
-static void add(struct avj_sb *out, size_t from, const char *action, size_t action_len,
+static void add(struct avj_text *out, size_t from, const char *action, size_t action_len,
                 const char *role, size_t role_len)
 {
     char perm[AVJ_PERM_MAX + 8];
     int len = snprintf(perm, sizeof(perm), "%.*s(\"%.*s\")", (int)action_len, action, (int)role_len,
                        role);
     if (!contains(out, from, perm))
-        avj_sb_bytes(out, perm, (size_t)len + 1);
+        avj_text_add(out, perm, (size_t)len + 1);
 }
 
-void avj_perms_default(struct avj_sb *out, const char *user)
+void avj_perms_default(struct avj_text *out, const char *user)
 {
     char role[AVJ_PERM_MAX];
     int len = snprintf(role, sizeof(role), "user:%s", user);
@@ -88,7 +88,7 @@ static bool is_action(const char *action, size_t len)
            text_is(action, len, "delete") || text_is(action, len, "write");
 }
 
-enum avj_perms_result avj_perms_parse(const json_t *list, const char *user, struct avj_sb *out)
+enum avj_perms_result avj_perms_parse(const json_t *list, const char *user, struct avj_text *out)
 {
     size_t i, from = out->len;
     json_t *item;
@@ -113,21 +113,22 @@ enum avj_perms_result avj_perms_parse(const json_t *list, const char *user, stru
     return AVJ_PERMS_OK;
 }
 
-void avj_perms_roles(const char *user, struct avj_sb *out)
+void avj_perms_roles(const char *user, struct avj_text *out)
 {
     if (user)
-        avj_sb_printf(out, "any, users, user:%s, user:%s/unverified, users/unverified", user, user);
+        avj_text_printf(out, "any, users, user:%s, user:%s/unverified, users/unverified", user,
+                        user);
     else
-        avj_sb_cstr(out, "any, guests");
+        avj_text_puts(out, "any, guests");
 }
 
-void avj_perms_json(struct avj_sb *out, const char *blob, size_t len)
+void avj_perms_json(struct avj_text *out, const char *blob, size_t len)
 {
-    avj_sb_cstr(out, "[");
+    avj_text_puts(out, "[");
     for (size_t at = 0; at < len; at += strlen(blob + at) + 1) {
         if (at)
-            avj_sb_cstr(out, ",");
-        avj_sb_json_cstr(out, blob + at);
+            avj_text_puts(out, ",");
+        avj_text_json_cstr(out, blob + at);
     }
-    avj_sb_cstr(out, "]");
+    avj_text_puts(out, "]");
 }

@@ -6,7 +6,7 @@
 #ifndef AVJ_SERVE_PERMS_H
 #define AVJ_SERVE_PERMS_H
 
-#include "net/serve_sb.h"
+#include "net/text.h"
 
 #include <jansson.h>
 
@@ -17,7 +17,7 @@
 bool avj_perms_allow(const char *blob, size_t len, const char *action, const char *user);
 
 /* read, update and delete for the user. */
-void avj_perms_default(struct avj_sb *out, const char *user);
+void avj_perms_default(struct avj_text *out, const char *user);
 
 enum avj_perms_result {
     AVJ_PERMS_OK,
@@ -26,12 +26,12 @@ enum avj_perms_result {
 };
 
 /* Appends the blob of a JSON array, `write` expanded to update and delete, doubles left out. */
-enum avj_perms_result avj_perms_parse(const json_t *list, const char *user, struct avj_sb *out);
+enum avj_perms_result avj_perms_parse(const json_t *list, const char *user, struct avj_text *out);
 
 /* "any, users, user:alice, ..." of a user, or of a guest. */
-void avj_perms_roles(const char *user, struct avj_sb *out);
+void avj_perms_roles(const char *user, struct avj_text *out);
 
 /* As a JSON array. */
-void avj_perms_json(struct avj_sb *out, const char *blob, size_t len);
+void avj_perms_json(struct avj_text *out, const char *blob, size_t len);
 
 #endif

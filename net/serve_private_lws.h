@@ -35,17 +35,17 @@ struct avj_socket {
     struct avj_socket *next;
     struct avj_queued *first, *last;
     size_t queued;
-    bool close;            /* when the queue is empty */
-    struct avj_sb message; /* received so far */
+    bool close;              /* when the queue is empty */
+    struct avj_text message; /* received so far */
 };
 
 /* One HTTP exchange. */
 struct avj_exchange {
     struct avj_serve_request request;
-    struct avj_sb strings; /* what the request points into */
+    struct avj_text strings; /* what the request points into */
     char **args;
-    struct avj_sb body;
-    struct avj_sb answer; /* LWS_PRE bytes of room, head and body */
+    struct avj_text body;
+    struct avj_text answer; /* LWS_PRE bytes of room, head and body */
     size_t sent;
     bool refused; /* the body is too large: it is read and thrown away */
     bool hang_up; /* the connection can not be kept */

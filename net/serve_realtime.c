@@ -10,8 +10,8 @@ enum { ERROR_MESSAGE = 1003, ERROR_POLICY = 1008 };
 
 struct avj_realtime {
     struct avj_serve *serve;
-    char *project, *user;   /* user NULL: a guest */
-    struct avj_sb channels; /* NUL-terminated texts, one after the other */
+    char *project, *user;     /* user NULL: a guest */
+    struct avj_text channels; /* NUL-terminated texts, one after the other */
 };
 
 void avj_realtime_free(struct avj_realtime *socket)
@@ -20,16 +20,16 @@ void avj_realtime_free(struct avj_realtime *socket)
         return;
     free(socket->project);
     free(socket->user);
-    avj_sb_release(&socket->channels);
+    avj_text_release(&socket->channels);
     free(socket);
 }
 
 /* In production the real server gives this text for every error. */
-static void error_frame(struct avj_sb *frame, int code)
+static void error_frame(struct avj_text *frame, int code)
 {
-    avj_sb_printf(frame,
-                  "{\"type\":\"error\",\"data\":{\"code\":%d,\"message\":\"Error: Server Error\"}}",
-                  code);
+    avj_text_printf(
+        frame, "{\"type\":\"error\",\"data\":{\"code\":%d,\"message\":\"Error: Server Error\"}}",
+        code);
 }
 
 static const char *arg(const struct avj_serve_request *request, const char *name)
@@ -43,7 +43,7 @@ static const char *arg(const struct avj_serve_request *request, const char *name
 
 static void add_channel(struct avj_realtime *socket, const char *name)
 {
-    avj_sb_bytes(&socket->channels, name, strlen(name) + 1);
+    avj_text_add(&socket->channels, name, strlen(name) + 1);
 }
 
 /* The channels asked for; "account" brings the user's own with it. */
@@ -56,7 +56,7 @@ static void take_channels(struct avj_realtime *socket, const struct avj_serve_re
             continue;
         add_channel(socket, value + 2);
         if (socket->user && strcmp(value + 2, "account") == 0) {
-            avj_sb_cstr(&socket->channels, "account.");
+            avj_text_puts(&socket->channels, "account.");
             add_channel(socket, socket->user);
         }
     }
@@ -72,24 +72,24 @@ static bool set_user(struct avj_realtime *socket, const char *user)
     return true;
 }
 
-static void user_json(const struct avj_realtime *socket, struct avj_sb *frame)
+static void user_json(const struct avj_realtime *socket, struct avj_text *frame)
 {
     if (!socket->user || !avj_serve_user_json(socket->serve, socket->user, frame))
-        avj_sb_cstr(frame, "null");
+        avj_text_puts(frame, "null");
 }
 
-static void connected_frame(const struct avj_realtime *socket, struct avj_sb *frame)
+static void connected_frame(const struct avj_realtime *socket, struct avj_text *frame)
 {
-    avj_sb_cstr(frame, "{\"type\":\"connected\",\"data\":{\"channels\":");
+    avj_text_puts(frame, "{\"type\":\"connected\",\"data\":{\"channels\":");
     avj_perms_json(frame, socket->channels.data,
                    socket->channels.len); /* the same form: texts in a row */
-    avj_sb_cstr(frame, ",\"user\":");
+    avj_text_puts(frame, ",\"user\":");
     user_json(socket, frame);
-    avj_sb_cstr(frame, "}}");
+    avj_text_puts(frame, "}}");
 }
 
 /* Valid UTF-8 or not: the text goes back to the client in a text frame. */
-static bool channels_valid(const struct avj_sb *channels)
+static bool channels_valid(const struct avj_text *channels)
 {
     for (size_t at = 0; at < channels->len; at += strlen(channels->data + at) + 1) {
         json_t *text = json_string(channels->data + at);
@@ -102,7 +102,7 @@ static bool channels_valid(const struct avj_sb *channels)
 
 struct avj_realtime *avj_realtime_open(struct avj_serve *serve,
                                        const struct avj_serve_request *request, int64_t now_ms,
-                                       struct avj_sb *frame, bool *close)
+                                       struct avj_text *frame, bool *close)
 {
     struct avj_serve_request handshake = *request;
     struct avj_realtime *socket = calloc(1, sizeof(*socket));
@@ -132,7 +132,7 @@ struct avj_realtime *avj_realtime_open(struct avj_serve *serve,
 }
 
 static void authenticate(struct avj_realtime *socket, const json_t *data, int64_t now_ms,
-                         struct avj_sb *frame)
+                         struct avj_text *frame)
 {
     const char *token = json_string_value(json_object_get(data, "session"));
     const struct avj_serve_request request = {.project = socket->project, .session = token};
@@ -142,20 +142,20 @@ static void authenticate(struct avj_realtime *socket, const json_t *data, int64_
         error_frame(frame, ERROR_MESSAGE);
         return;
     }
-    avj_sb_cstr(
+    avj_text_puts(
         frame,
         "{\"type\":\"response\",\"data\":{\"to\":\"authentication\",\"success\":true,\"user\":");
     user_json(socket, frame);
-    avj_sb_cstr(frame, "}}");
+    avj_text_puts(frame, "}}");
 }
 
 void avj_realtime_message(struct avj_realtime *socket, const char *data, size_t len, int64_t now_ms,
-                          struct avj_sb *frame)
+                          struct avj_text *frame)
 {
     json_t *message = json_loadb(data, len, 0, NULL);
     const char *type = json_string_value(json_object_get(message, "type"));
     if (type && strcmp(type, "ping") == 0)
-        avj_sb_cstr(frame, "{\"type\":\"pong\"}");
+        avj_text_puts(frame, "{\"type\":\"pong\"}");
     else if (type && strcmp(type, "authentication") == 0)
         authenticate(socket, json_object_get(message, "data"), now_ms, frame);
     else

@@ -22,12 +22,12 @@ struct avj_realtime;
  */
 struct avj_realtime *avj_realtime_open(struct avj_serve *serve,
                                        const struct avj_serve_request *request, int64_t now_ms,
-                                       struct avj_sb *frame, bool *close);
+                                       struct avj_text *frame, bool *close);
 void avj_realtime_free(struct avj_realtime *socket);
 
 /* A text message came.  *frame gets the answer; empty: there is none. */
 void avj_realtime_message(struct avj_realtime *socket, const char *data, size_t len, int64_t now_ms,
-                          struct avj_sb *frame);
+                          struct avj_text *frame);
 
 /* Whether this socket receives the event's frame. */
 bool avj_realtime_wants(const struct avj_realtime *socket, const struct avj_serve_event *event);

@@ -3,61 +3,61 @@
 
 #include <string.h>
 
-void avj_cell_json(struct avj_sb *out, const struct avj_cell *cell)
+void avj_cell_json(struct avj_text *out, const struct avj_cell *cell)
 {
     switch (cell->kind) {
     case AVJ_CELL_NULL:
-        avj_sb_cstr(out, "null");
+        avj_text_puts(out, "null");
         break;
     case AVJ_CELL_BOOL:
-        avj_sb_cstr(out, cell->integer ? "true" : "false");
+        avj_text_puts(out, cell->integer ? "true" : "false");
         break;
     case AVJ_CELL_INT:
-        avj_sb_printf(out, "%lld", (long long)cell->integer);
+        avj_text_printf(out, "%lld", (long long)cell->integer);
         break;
     case AVJ_CELL_TEXT:
-        avj_sb_json(out, cell->text, cell->len);
+        avj_text_json(out, cell->text, cell->len);
         break;
     case AVJ_CELL_LIST:
-        avj_sb_bytes(out, cell->text, cell->len);
+        avj_text_add(out, cell->text, cell->len);
         break;
     }
 }
 
 /* Writes `"name":` behind a comma where one is due. */
-static void key(struct avj_sb *out, const char *name)
+static void key(struct avj_text *out, const char *name)
 {
     if (out->len && out->data[out->len - 1] != '{')
-        avj_sb_bytes(out, ",", 1);
-    avj_sb_json_cstr(out, name);
-    avj_sb_bytes(out, ":", 1);
+        avj_text_add(out, ",", 1);
+    avj_text_json_cstr(out, name);
+    avj_text_add(out, ":", 1);
 }
 
-static void key_text(struct avj_sb *out, const char *name, const char *value)
+static void key_text(struct avj_text *out, const char *name, const char *value)
 {
     key(out, name);
-    avj_sb_json_cstr(out, value);
+    avj_text_json_cstr(out, value);
 }
 
-static void key_time(struct avj_sb *out, const char *name, int64_t ms)
+static void key_time(struct avj_text *out, const char *name, int64_t ms)
 {
     key(out, name);
-    avj_sb_json_time(out, ms);
+    avj_text_json_time(out, ms);
 }
 
-static void key_sequence(struct avj_sb *out, const struct avj_server_row *row, bool as_text)
+static void key_sequence(struct avj_text *out, const struct avj_server_row *row, bool as_text)
 {
     key(out, "$sequence");
-    avj_sb_printf(out, as_text ? "\"%llu\"" : "%llu", (unsigned long long)row->sequence);
+    avj_text_printf(out, as_text ? "\"%llu\"" : "%llu", (unsigned long long)row->sequence);
 }
 
-static void key_perms(struct avj_sb *out, const struct avj_server_row *row)
+static void key_perms(struct avj_text *out, const struct avj_server_row *row)
 {
     key(out, "$permissions");
     avj_perms_json(out, row->perms, row->perms_len);
 }
 
-static void attributes(struct avj_sb *out, const struct avj_collection_schema *schema,
+static void attributes(struct avj_text *out, const struct avj_collection_schema *schema,
                        const struct avj_server_row *row, const bool *selected)
 {
     for (size_t i = 0; i < schema->count; i++) {
@@ -68,11 +68,11 @@ static void attributes(struct avj_sb *out, const struct avj_collection_schema *s
     }
 }
 
-void avj_row_json(struct avj_sb *out, const struct avj_spelling *spelling,
+void avj_row_json(struct avj_text *out, const struct avj_spelling *spelling,
                   const struct avj_server_table *table, const struct avj_server_row *row,
                   enum avj_row_shape shape, const bool *selected)
 {
-    avj_sb_cstr(out, "{");
+    avj_text_puts(out, "{");
     attributes(out, table->schema, row, selected);
     if (shape != AVJ_SHAPE_LIST)
         key_sequence(out, row, shape == AVJ_SHAPE_COMMIT);
@@ -83,24 +83,25 @@ void avj_row_json(struct avj_sb *out, const struct avj_spelling *spelling,
     key_time(out, "$updatedAt", row->updated_ms);
     key_perms(out, row);
     if (shape == AVJ_SHAPE_COMMIT) {
-        avj_sb_printf(out, ",\"$collection\":\"database_1_collection_%u\"", table->schema->number);
+        avj_text_printf(out, ",\"$collection\":\"database_1_collection_%u\"",
+                        table->schema->number);
         key_text(out, "$tableId", table->schema->id);
         key_text(out, "$collectionId", table->schema->id);
     } else {
         key_text(out, "$databaseId", table->database);
         key_text(out, spelling->table_key, table->schema->id);
     }
-    avj_sb_cstr(out, "}");
+    avj_text_puts(out, "}");
 }
 
-void avj_row_json_written(struct avj_sb *out, const struct avj_spelling *spelling,
+void avj_row_json_written(struct avj_text *out, const struct avj_spelling *spelling,
                           const struct avj_server_table *table, const struct avj_server_row *row,
                           const json_t *data, bool upsert)
 {
     const struct avj_collection_schema *schema = table->schema;
     const char *name;
     json_t *value;
-    avj_sb_cstr(out, "{");
+    avj_text_puts(out, "{");
     json_object_foreach((json_t *)data, name, value)
     {
         int i = avj_attr_index(schema, name);
@@ -128,5 +129,5 @@ void avj_row_json_written(struct avj_sb *out, const struct avj_spelling *spellin
         key_sequence(out, row, false);
     key_text(out, "$databaseId", table->database);
     key_text(out, spelling->table_key, schema->id);
-    avj_sb_cstr(out, "}");
+    avj_text_puts(out, "}");
 }

@@ -30,17 +30,17 @@ static const char *method_name(struct lws *wsi)
     return "GET";
 }
 
-static size_t keep(struct avj_sb *strings, const char *value, int len)
+static size_t keep(struct avj_text *strings, const char *value, int len)
 {
     size_t at = strings->len;
     if (len < 0 || memchr(value, '\0', (size_t)len))
         return 0;
-    avj_sb_bytes(strings, value, (size_t)len);
-    avj_sb_bytes(strings, "", 1);
+    avj_text_add(strings, value, (size_t)len);
+    avj_text_add(strings, "", 1);
     return at;
 }
 
-static size_t keep_token(struct lws *wsi, struct avj_sb *strings, char *buffer,
+static size_t keep_token(struct lws *wsi, struct avj_text *strings, char *buffer,
                          enum lws_token_indexes token)
 {
     int len = lws_hdr_total_length(wsi, token) > 0
@@ -49,13 +49,13 @@ static size_t keep_token(struct lws *wsi, struct avj_sb *strings, char *buffer,
     return keep(strings, buffer, len);
 }
 
-static size_t keep_custom(struct lws *wsi, struct avj_sb *strings, char *buffer, const char *name)
+static size_t keep_custom(struct lws *wsi, struct avj_text *strings, char *buffer, const char *name)
 {
     int len = lws_hdr_custom_copy(wsi, buffer, (int)VALUE_MAX, name, (int)strlen(name));
     return keep(strings, buffer, len);
 }
 
-static size_t keep_path(struct lws *wsi, struct avj_sb *strings, char *buffer)
+static size_t keep_path(struct lws *wsi, struct avj_text *strings, char *buffer)
 {
     char *uri;
     int len = 0;
@@ -83,7 +83,8 @@ static bool keep_args(struct lws *wsi, struct avj_exchange *exchange, char *buff
     return true;
 }
 
-static void keep_headers(struct lws *wsi, struct avj_sb *strings, char *buffer, struct offsets *at)
+static void keep_headers(struct lws *wsi, struct avj_text *strings, char *buffer,
+                         struct offsets *at)
 {
     at->path = keep_path(wsi, strings, buffer);
     at->cookie = keep_token(wsi, strings, buffer, WSI_TOKEN_HTTP_COOKIE);
@@ -133,7 +134,7 @@ struct avj_exchange *avj_exchange_new(struct lws *wsi)
     size_t *starts = NULL;
     bool done = false;
     if (exchange && buffer) {
-        avj_sb_bytes(&exchange->strings, "", 1); /* so that no string is at 0 */
+        avj_text_add(&exchange->strings, "", 1); /* so that no string is at 0 */
         exchange->request.method = method_name(wsi);
         (void)lws_get_peer_simple(wsi, exchange->ip, sizeof(exchange->ip));
         keep_headers(wsi, &exchange->strings, buffer, &offsets);
@@ -151,9 +152,9 @@ void avj_exchange_free(struct avj_exchange *exchange)
 {
     if (!exchange)
         return;
-    avj_sb_release(&exchange->strings);
+    avj_text_release(&exchange->strings);
     free(exchange->args);
-    avj_sb_release(&exchange->body);
-    avj_sb_release(&exchange->answer);
+    avj_text_release(&exchange->body);
+    avj_text_release(&exchange->answer);
     free(exchange);
 }

@@ -57,17 +57,17 @@ static const struct route routes[] = {
 
 void avj_route_health(struct avj_call *call)
 {
-    avj_sb_cstr(avj_answer(call, 200), "{\"name\":\"http\",\"ping\":0,\"status\":\"pass\"}");
+    avj_text_puts(avj_answer(call, 200), "{\"name\":\"http\",\"ping\":0,\"status\":\"pass\"}");
 }
 
 void avj_route_version(struct avj_call *call)
 {
-    avj_sb_cstr(avj_answer(call, 200), "{\"version\":\"" AVJ_SERVE_VERSION "\"}");
+    avj_text_puts(avj_answer(call, 200), "{\"version\":\"" AVJ_SERVE_VERSION "\"}");
 }
 
 void avj_route_ping(struct avj_call *call)
 {
-    avj_sb_cstr(avj_answer(call, 200), "Pong!");
+    avj_text_puts(avj_answer(call, 200), "Pong!");
     call->response->type = "text/plain; charset=UTF-8";
 }
 
@@ -222,7 +222,7 @@ static void cors(struct avj_call *call)
     const char *origin = call->request->origin;
     if (!origin || !origin[0] || !avj_serve_origin_known(origin))
         return;
-    avj_sb_printf(
+    avj_text_printf(
         &call->response->headers,
         "Access-Control-Allow-Origin: %s\r\nAccess-Control-Allow-Credentials: true\r\n"
         "Access-Control-Allow-Methods: GET, POST, PUT, PATCH, DELETE\r\n"

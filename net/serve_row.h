@@ -10,7 +10,7 @@
 #define AVJ_SERVE_ROW_H
 
 #include "net/serve_schema.h"
-#include "net/serve_sb.h"
+#include "net/text.h"
 #include "replay/clock.h"
 #include "replay/value.h"
 

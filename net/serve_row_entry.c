@@ -86,14 +86,14 @@ static void unpack_cell(struct avj_cell *cell, struct avj_value value)
     }
 }
 
-static void unpack_perms(struct avj_sb *out, struct avj_value list)
+static void unpack_perms(struct avj_text *out, struct avj_value list)
 {
     for (size_t i = 0; list.kind == AVJ_LIST && i < list.len; i++) {
         struct avj_value perm = avj_value_item(list, i);
         if (perm.kind != AVJ_TEXT || memchr(perm.text, '\0', perm.len))
             continue;
-        avj_sb_bytes(out, perm.text, perm.len);
-        avj_sb_bytes(out, "", 1);
+        avj_text_add(out, perm.text, perm.len);
+        avj_text_add(out, "", 1);
     }
 }
 
@@ -110,12 +110,12 @@ struct avj_server_row *avj_row_unpack(const struct avj_collection_schema *schema
         if (avj_value_get(fields, schema->attrs[i].name, &field))
             unpack_cell(&draft.cells[i], field);
     }
-    struct avj_sb blob = {0};
+    struct avj_text blob = {0};
     if (avj_value_get(value, "p", &perms))
         unpack_perms(&blob, perms);
     struct avj_server_row *row =
         blob.failed ? NULL : avj_draft_row(&draft, id, blob.data, blob.len);
-    avj_sb_release(&blob);
+    avj_text_release(&blob);
     if (!row)
         return NULL;
     row->sequence = (uint64_t)avj_value_get_int(value, "s", 0);

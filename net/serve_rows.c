@@ -10,13 +10,13 @@ struct single {
     struct avj_call *call;
     struct avj_write write;
     struct avj_write_batch batch;
-    struct avj_sb perms;
+    struct avj_text perms;
 };
 
 static void single_release(struct single *single)
 {
     avj_write_batch_release(&single->batch);
-    avj_sb_release(&single->perms);
+    avj_text_release(&single->perms);
 }
 
 /* Data and permissions of the body; false: an error was answered. */
@@ -61,7 +61,7 @@ static void single_finish(struct single *single, enum avj_write_result result, i
         return;
     }
     const struct avj_server_row *row = avj_server_table_get(write->table, write->id);
-    struct avj_sb *body = avj_answer(call, status);
+    struct avj_text *body = avj_answer(call, status);
     if (strcmp(action, "update") == 0)
         avj_row_json(body, call->spelling, write->table, row, AVJ_SHAPE_ONE, NULL);
     else
@@ -170,7 +170,7 @@ static void get_in_transaction(struct avj_call *call, struct avj_server_table *t
     }
     char *text = json_dumps(row, JSON_COMPACT);
     if (text)
-        avj_sb_cstr(avj_answer(call, 200), text);
+        avj_text_puts(avj_answer(call, 200), text);
     else
         avj_answer_server_error(call);
     free(text);
@@ -300,10 +300,10 @@ static void delete_now(struct single *single)
     struct avj_call *call = single->call;
     struct avj_write *write = &single->write;
     const struct avj_server_row *row = avj_server_table_get(write->table, write->id);
-    struct avj_sb payload = {0}, perms = {0};
+    struct avj_text payload = {0}, perms = {0};
     if (row) {
         avj_row_json(&payload, call->spelling, write->table, row, AVJ_SHAPE_ONE, NULL);
-        avj_sb_bytes(&perms, row->perms, row->perms_len);
+        avj_text_add(&perms, row->perms, row->perms_len);
     }
     enum avj_write_result result = avj_write_delete(call, &single->batch, write);
     enum avj_status stored =
@@ -317,8 +317,8 @@ static void delete_now(struct single *single)
         (void)avj_event_add(call, write->table, write->id, perms.data ? perms.data : "", perms.len,
                             "delete", false, &payload);
     }
-    avj_sb_release(&payload);
-    avj_sb_release(&perms);
+    avj_text_release(&payload);
+    avj_text_release(&perms);
 }
 
 void avj_route_row_delete(struct avj_call *call)

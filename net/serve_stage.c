@@ -12,10 +12,10 @@ static json_t *committed_row(const struct avj_call *call, const struct avj_serve
     const struct avj_server_row *row = avj_server_table_get(table, id);
     if (!row || !avj_may(call, table, row, "read"))
         return NULL;
-    struct avj_sb text = {0};
+    struct avj_text text = {0};
     avj_row_json(&text, call->spelling, table, row, AVJ_SHAPE_ONE, NULL);
     json_t *json = text.failed ? NULL : json_loadb(text.data, text.len, JSON_ALLOW_NUL, NULL);
-    avj_sb_release(&text);
+    avj_text_release(&text);
     return json;
 }
 
@@ -116,7 +116,7 @@ static void answer_staged(struct avj_call *call, const struct avj_write *write,
     json_t *ordered = row ? answer_order(call, write, row) : NULL;
     char *text = ordered ? json_dumps(ordered, JSON_COMPACT) : NULL;
     if (text)
-        avj_sb_cstr(avj_answer(call, status), text);
+        avj_text_puts(avj_answer(call, status), text);
     else
         avj_answer_server_error(call);
     free(text);
@@ -204,10 +204,10 @@ static bool read_operation(struct avj_call *call, const json_t *json, struct avj
 static bool allowed(struct avj_call *call, const struct avj_transaction *tx,
                     const struct avj_staged *staged)
 {
-    struct avj_sb perms = {0};
+    struct avj_text perms = {0};
     bool given,
         fine = avj_call_perms(call, json_object_get(staged->data, "$permissions"), &perms, &given);
-    avj_sb_release(&perms);
+    avj_text_release(&perms);
     if (!fine)
         return false;
     const struct avj_server_row *row = avj_server_table_get(staged->table, staged->id);

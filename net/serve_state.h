@@ -105,7 +105,7 @@ void avj_answer_not_found(struct avj_call *call);
 void avj_answer_server_error(struct avj_call *call);
 void avj_answer_storage_error(struct avj_call *call, enum avj_status status);
 /* Begins an answer whose JSON body the caller writes. */
-struct avj_sb *avj_answer(struct avj_call *call, int status);
+struct avj_text *avj_answer(struct avj_call *call, int status);
 void avj_answer_empty(struct avj_call *call, int status);
 
 /* serve_params.c */
@@ -176,7 +176,7 @@ void avj_user_free(struct avj_server_user *user);
 bool avj_user_put(struct avj_serve *serve, struct avj_server_user *user);
 enum avj_status avj_user_store(struct avj_serve *serve, const struct avj_server_user *user);
 struct avj_server_user *avj_user_unpack(const char *id, struct avj_value value);
-void avj_user_json(const struct avj_server_user *user, struct avj_sb *out);
+void avj_user_json(const struct avj_server_user *user, struct avj_text *out);
 
 /* serve_structure.c: whether data fits the attributes; base gives values for what data leaves out
  * (NULL: nothing does) */
@@ -191,19 +191,19 @@ enum avj_row_shape {
     AVJ_SHAPE_COMMIT /* of a transaction's events */
 };
 /* selected: a flag an attribute, NULL: all. */
-void avj_row_json(struct avj_sb *out, const struct avj_spelling *spelling,
+void avj_row_json(struct avj_text *out, const struct avj_spelling *spelling,
                   const struct avj_server_table *table, const struct avj_server_row *row,
                   enum avj_row_shape shape, const bool *selected);
 /* As the answer to a create or (upsert) a PUT: first what `data` names, in its order. */
-void avj_row_json_written(struct avj_sb *out, const struct avj_spelling *spelling,
+void avj_row_json_written(struct avj_text *out, const struct avj_spelling *spelling,
                           const struct avj_server_table *table, const struct avj_server_row *row,
                           const json_t *data, bool upsert);
-void avj_cell_json(struct avj_sb *out, const struct avj_cell *cell);
+void avj_cell_json(struct avj_text *out, const struct avj_cell *cell);
 
 /* serve_event.c: `tables_only`: the names of a commit through tablesdb.  payload: JSON text. */
 bool avj_event_add(struct avj_call *call, const struct avj_server_table *table, const char *id,
                    const char *perms, size_t perms_len, const char *action, bool tables_only,
-                   const struct avj_sb *payload);
+                   const struct avj_text *payload);
 void avj_event_release(struct avj_serve_event *event);
 
 /* serve_write.c: what single writes and commits share */
@@ -244,7 +244,7 @@ void avj_answer_write_result(struct avj_call *call, enum avj_write_result result
                              const struct avj_write *write);
 /* Reads permissions of a body or of staged data; false: an error was answered.  *given: there were
  * some. */
-bool avj_call_perms(struct avj_call *call, const json_t *list, struct avj_sb *out, bool *given);
+bool avj_call_perms(struct avj_call *call, const json_t *list, struct avj_text *out, bool *given);
 
 /* serve_tx.c, serve_stage.c, serve_commit.c */
 /* The caller's transaction; NULL: 404 was answered. */
@@ -261,7 +261,7 @@ bool avj_tx_row(const struct avj_call *call, const struct avj_transaction *tx,
 /* Stages one write of a row route. */
 void avj_stage_single(struct avj_call *call, const struct avj_write *write, enum avj_stage action,
                       int status, const char *transaction);
-void avj_tx_json(const struct avj_transaction *tx, struct avj_sb *out);
+void avj_tx_json(const struct avj_transaction *tx, struct avj_text *out);
 /* Frees what was staged. */
 void avj_tx_clear(struct avj_transaction *tx);
 void avj_tx_commit(struct avj_call *call, struct avj_transaction *tx);

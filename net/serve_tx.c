@@ -53,16 +53,16 @@ void avj_tx_expire(struct avj_serve *serve)
     }
 }
 
-void avj_tx_json(const struct avj_transaction *tx, struct avj_sb *out)
+void avj_tx_json(const struct avj_transaction *tx, struct avj_text *out)
 {
-    avj_sb_printf(out, "{\"$id\":\"%s\",\"$createdAt\":", tx->id);
-    avj_sb_json_time(out, tx->created_ms);
-    avj_sb_cstr(out, ",\"$updatedAt\":");
-    avj_sb_json_time(out, tx->updated_ms);
-    avj_sb_printf(out, ",\"status\":\"%s\",\"operations\":%zu,\"expiresAt\":", tx->status,
-                  tx->operations);
-    avj_sb_json_time(out, tx->expires_ms);
-    avj_sb_cstr(out, "}");
+    avj_text_printf(out, "{\"$id\":\"%s\",\"$createdAt\":", tx->id);
+    avj_text_json_time(out, tx->created_ms);
+    avj_text_puts(out, ",\"$updatedAt\":");
+    avj_text_json_time(out, tx->updated_ms);
+    avj_text_printf(out, ",\"status\":\"%s\",\"operations\":%zu,\"expiresAt\":", tx->status,
+                    tx->operations);
+    avj_text_json_time(out, tx->expires_ms);
+    avj_text_puts(out, "}");
 }
 
 struct avj_transaction *avj_tx_find(struct avj_call *call, const char *id)
@@ -178,21 +178,21 @@ static const struct avj_transaction *next_own(const struct avj_call *call, uint6
 
 void avj_route_tx_list(struct avj_call *call)
 {
-    struct avj_sb *body = avj_answer(call, 200), list = {0};
+    struct avj_text *body = avj_answer(call, 200), list = {0};
     size_t total = 0;
     for (const struct avj_transaction *tx = next_own(call, 0); tx;
          tx = next_own(call, tx->number)) {
         if (total++ >= 25)
             continue;
         if (total > 1)
-            avj_sb_cstr(&list, ",");
+            avj_text_puts(&list, ",");
         avj_tx_json(tx, &list);
     }
-    avj_sb_printf(body, "{\"total\":%zu,\"transactions\":[", total);
-    avj_sb_bytes(body, list.data ? list.data : "", list.len);
-    avj_sb_cstr(body, "]}");
+    avj_text_printf(body, "{\"total\":%zu,\"transactions\":[", total);
+    avj_text_add(body, list.data ? list.data : "", list.len);
+    avj_text_puts(body, "]}");
     body->failed = body->failed || list.failed;
-    avj_sb_release(&list);
+    avj_text_release(&list);
 }
 
 void avj_route_tx_delete(struct avj_call *call)

@@ -115,52 +115,52 @@ struct avj_server_user *avj_user_unpack(const char *id, struct avj_value value)
     return user;
 }
 
-static void targets_json(const struct avj_server_user *user, struct avj_sb *out)
+static void targets_json(const struct avj_server_user *user, struct avj_text *out)
 {
-    avj_sb_printf(out, "[{\"$id\":\"%s\",\"$createdAt\":", user->target);
-    avj_sb_json_time(out, user->created_ms);
-    avj_sb_cstr(out, ",\"$updatedAt\":");
-    avj_sb_json_time(out, user->created_ms);
-    avj_sb_cstr(out, ",\"name\":\"\",\"userId\":");
-    avj_sb_json_cstr(out, user->id);
-    avj_sb_cstr(out, ",\"providerId\":null,\"providerType\":\"email\",\"identifier\":");
-    avj_sb_json_cstr(out, user->email);
-    avj_sb_cstr(out, ",\"expired\":false}]");
+    avj_text_printf(out, "[{\"$id\":\"%s\",\"$createdAt\":", user->target);
+    avj_text_json_time(out, user->created_ms);
+    avj_text_puts(out, ",\"$updatedAt\":");
+    avj_text_json_time(out, user->created_ms);
+    avj_text_puts(out, ",\"name\":\"\",\"userId\":");
+    avj_text_json_cstr(out, user->id);
+    avj_text_puts(out, ",\"providerId\":null,\"providerType\":\"email\",\"identifier\":");
+    avj_text_json_cstr(out, user->email);
+    avj_text_puts(out, ",\"expired\":false}]");
 }
 
-void avj_user_json(const struct avj_server_user *user, struct avj_sb *out)
+void avj_user_json(const struct avj_server_user *user, struct avj_text *out)
 {
-    avj_sb_cstr(out, "{\"$id\":");
-    avj_sb_json_cstr(out, user->id);
-    avj_sb_cstr(out, ",\"$createdAt\":");
-    avj_sb_json_time(out, user->created_ms);
-    avj_sb_cstr(out, ",\"$updatedAt\":");
-    avj_sb_json_time(out, user->updated_ms);
-    avj_sb_cstr(out, ",\"name\":");
-    avj_sb_json_cstr(out, user->name);
-    avj_sb_cstr(out, ",\"registration\":");
-    avj_sb_json_time(out, user->created_ms);
-    avj_sb_cstr(out, ",\"status\":true,\"labels\":[],\"passwordUpdate\":");
+    avj_text_puts(out, "{\"$id\":");
+    avj_text_json_cstr(out, user->id);
+    avj_text_puts(out, ",\"$createdAt\":");
+    avj_text_json_time(out, user->created_ms);
+    avj_text_puts(out, ",\"$updatedAt\":");
+    avj_text_json_time(out, user->updated_ms);
+    avj_text_puts(out, ",\"name\":");
+    avj_text_json_cstr(out, user->name);
+    avj_text_puts(out, ",\"registration\":");
+    avj_text_json_time(out, user->created_ms);
+    avj_text_puts(out, ",\"status\":true,\"labels\":[],\"passwordUpdate\":");
     if (user->hash[0])
-        avj_sb_json_time(out, user->password_ms);
+        avj_text_json_time(out, user->password_ms);
     else
-        avj_sb_cstr(out, "\"\"");
-    avj_sb_cstr(out, ",\"email\":");
-    avj_sb_json_cstr(out, user->email);
-    avj_sb_cstr(out, ",\"phone\":\"\",\"emailVerification\":false,\"phoneVerification\":false,"
-                     "\"mfa\":false,\"prefs\":");
-    avj_sb_cstr(out, user->prefs[0] ? user->prefs : "{}");
-    avj_sb_cstr(out, ",\"targets\":");
+        avj_text_puts(out, "\"\"");
+    avj_text_puts(out, ",\"email\":");
+    avj_text_json_cstr(out, user->email);
+    avj_text_puts(out, ",\"phone\":\"\",\"emailVerification\":false,\"phoneVerification\":false,"
+                       "\"mfa\":false,\"prefs\":");
+    avj_text_puts(out, user->prefs[0] ? user->prefs : "{}");
+    avj_text_puts(out, ",\"targets\":");
     if (user->email[0])
         targets_json(user, out);
     else
-        avj_sb_cstr(out, "[]");
-    avj_sb_cstr(out, ",\"accessedAt\":");
-    avj_sb_json_time(out, user->created_ms);
-    avj_sb_cstr(out, "}");
+        avj_text_puts(out, "[]");
+    avj_text_puts(out, ",\"accessedAt\":");
+    avj_text_json_time(out, user->created_ms);
+    avj_text_puts(out, "}");
 }
 
-bool avj_serve_user_json(struct avj_serve *serve, const char *user, struct avj_sb *out)
+bool avj_serve_user_json(struct avj_serve *serve, const char *user, struct avj_text *out)
 {
     const struct avj_server_user *found = avj_map_get(&serve->users, user);
     if (found)

@@ -8,12 +8,12 @@ struct avj_server_table *avj_server_table_find(struct avj_serve *serve, const ch
                                                const char *collection)
 {
     const struct avj_collection_schema *schema = avj_serve_schema_find(&serve->schema, collection);
-    struct avj_sb key = {0};
+    struct avj_text key = {0};
     if (!schema)
         return NULL;
-    avj_sb_printf(&key, "%s/%s", database, collection);
+    avj_text_printf(&key, "%s/%s", database, collection);
     struct avj_server_table *table = key.failed ? NULL : avj_map_get(&serve->tables, key.data);
-    avj_sb_release(&key);
+    avj_text_release(&key);
     if (table)
         return table;
     table = avj_server_table_new(database, schema);
@@ -60,7 +60,7 @@ bool avj_may_create(const struct avj_call *call, const struct avj_server_table *
     return call->user && table->schema->users_may & AVJ_USERS_CREATE;
 }
 
-bool avj_call_perms(struct avj_call *call, const json_t *list, struct avj_sb *out, bool *given)
+bool avj_call_perms(struct avj_call *call, const json_t *list, struct avj_text *out, bool *given)
 {
     *given = list && !json_is_null(list);
     if (!*given)
@@ -80,11 +80,11 @@ bool avj_call_perms(struct avj_call *call, const json_t *list, struct avj_sb *ou
     case AVJ_PERMS_FOREIGN:
         break;
     }
-    struct avj_sb roles = {0};
+    struct avj_text roles = {0};
     avj_perms_roles(call->user, &roles);
     avj_answer_error(call, 401, "user_unauthorized", "Permissions must be one of: (%s)",
                      roles.data ? roles.data : "");
-    avj_sb_release(&roles);
+    avj_text_release(&roles);
     return false;
 }
 

@@ -48,7 +48,7 @@ static void enqueue(struct avj_socket *socket, struct avj_frame *frame)
     (void)lws_callback_on_writable(socket->wsi);
 }
 
-static void enqueue_text(struct avj_socket *socket, const struct avj_sb *text)
+static void enqueue_text(struct avj_socket *socket, const struct avj_text *text)
 {
     struct avj_frame *frame = text->failed ? NULL : frame_new(text->data, text->len);
     enqueue(socket, frame);
@@ -71,7 +71,7 @@ int avj_socket_open(struct avj_server *server, struct lws *wsi, struct avj_conne
 {
     struct avj_exchange *handshake = avj_exchange_new(wsi);
     struct avj_socket *socket = handshake ? calloc(1, sizeof(*socket)) : NULL;
-    struct avj_sb frame = {0};
+    struct avj_text frame = {0};
     if (socket) {
         socket->wsi = wsi;
         socket->realtime = avj_realtime_open(server->serve, &handshake->request,
@@ -80,14 +80,14 @@ int avj_socket_open(struct avj_server *server, struct lws *wsi, struct avj_conne
     avj_exchange_free(handshake);
     if (!socket || !socket->realtime) {
         free(socket);
-        avj_sb_release(&frame);
+        avj_text_release(&frame);
         return -1;
     }
     connection->socket = socket;
     socket->next = server->sockets;
     server->sockets = socket;
     enqueue_text(socket, &frame);
-    avj_sb_release(&frame);
+    avj_text_release(&frame);
     return 0;
 }
 
@@ -95,18 +95,18 @@ int avj_socket_receive(struct lws *wsi, struct avj_socket *socket, const char *d
 {
     if (!socket || lws_frame_is_binary(wsi) || len > AVJ_REALTIME_MESSAGE_MAX - socket->message.len)
         return -1;
-    avj_sb_bytes(&socket->message, data, len);
+    avj_text_add(&socket->message, data, len);
     if (socket->message.failed)
         return -1;
     if (!lws_is_final_fragment(wsi) || lws_remaining_packet_payload(wsi) > 0)
         return 0;
-    struct avj_sb frame = {0};
+    struct avj_text frame = {0};
     avj_realtime_message(socket->realtime, socket->message.data ? socket->message.data : "",
                          socket->message.len, avj_server_now_ms(), &frame);
-    avj_sb_reset(&socket->message);
+    avj_text_reset(&socket->message);
     if (frame.len || frame.failed)
         enqueue_text(socket, &frame);
-    avj_sb_release(&frame);
+    avj_text_release(&frame);
     return 0;
 }
 
@@ -140,7 +140,7 @@ void avj_socket_close(struct avj_server *server, struct avj_connection *connecti
         free(queued);
     }
     avj_realtime_free(socket->realtime);
-    avj_sb_release(&socket->message);
+    avj_text_release(&socket->message);
     free(socket);
     connection->socket = NULL;
 }

@@ -9,7 +9,7 @@
 
 struct opened {
     struct avj_realtime *socket;
-    struct avj_sb frame;
+    struct avj_text frame;
     bool close;
 };
 
@@ -37,12 +37,12 @@ static struct opened open_socket(struct fixture *f, const char *project, const c
 static void close_socket(struct opened *opened)
 {
     avj_realtime_free(opened->socket);
-    avj_sb_release(&opened->frame);
+    avj_text_release(&opened->frame);
 }
 
 static const char *say(struct fixture *f, struct opened *opened, const char *message)
 {
-    avj_sb_reset(&opened->frame);
+    avj_text_reset(&opened->frame);
     avj_realtime_message(opened->socket, message, strlen(message), f->now_ms, &opened->frame);
     return opened->frame.data ? opened->frame.data : "";
 }

@@ -1,5 +1,6 @@
-/* See client_text.h. */
-#include "net/client_text.h"
+/* Growable text: see text.h. */
+#include "net/text.h"
+#include "replay/clock.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -92,4 +93,66 @@ void avj_text_release(struct avj_text *text)
 {
     free(text->data);
     *text = (struct avj_text){0};
+}
+
+void avj_text_reset(struct avj_text *text)
+{
+    text->len = 0;
+    text->failed = false;
+    if (text->data)
+        text->data[0] = '\0';
+}
+
+static void json_escape(struct avj_text *text, unsigned char c)
+{
+    switch (c) {
+    case '"':
+        avj_text_add(text, "\\\"", 2);
+        break;
+    case '\\':
+        avj_text_add(text, "\\\\", 2);
+        break;
+    case '\n':
+        avj_text_add(text, "\\n", 2);
+        break;
+    case '\r':
+        avj_text_add(text, "\\r", 2);
+        break;
+    case '\t':
+        avj_text_add(text, "\\t", 2);
+        break;
+    default:
+        avj_text_printf(text, "\\u%04x", (unsigned)c);
+        break;
+    }
+}
+
+void avj_text_json(struct avj_text *text, const char *data, size_t len)
+{
+    if (!reserve(text, len + 2))
+        return;
+    avj_text_add(text, "\"", 1);
+    size_t from = 0;
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)data[i];
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        avj_text_add(text, data + from, i - from);
+        json_escape(text, c);
+        from = i + 1;
+    }
+    avj_text_add(text, data + from, len - from);
+    avj_text_add(text, "\"", 1);
+}
+
+void avj_text_json_cstr(struct avj_text *text, const char *data)
+{
+    avj_text_json(text, data, strlen(data));
+}
+
+void avj_text_json_time(struct avj_text *text, int64_t ms)
+{
+    char time[AVJ_TIME_TEXT];
+    avj_time_format(ms, time);
+    avj_text_json_cstr(text, time);
 }
