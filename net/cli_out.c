@@ -68,14 +68,23 @@ static const char *way_out(enum avj_status status)
     }
 }
 
+/* True where the library named the way out itself.  A path may hold any word. */
+static bool has_way_out(const char *message)
+{
+    static const char *const words[] = {"run avchat", "with avchat", "update avchat"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        if (strstr(message, words[i]))
+            return true;
+    return false;
+}
+
 int cli_error(const struct cli *cli, enum avj_status status, const struct avj_error *err)
 {
     const char *message = err && *err->message ? err->message : avj_status_text(status);
     const char *format = way_out(status);
     char advice[4096 + 64] = "";
 
-    /* A message that names the way out already needs no second one. */
-    if (format && !strstr(message, "avchat") && strlen(cli->dir) < 4096) {
+    if (format && !has_way_out(message) && strlen(cli->dir) < 4096) {
         const char *hole = strstr(format, "%s");
         snprintf(advice, sizeof(advice), "%.*s%s%s", (int)(hole - format), format, cli->dir,
                  hole + 2);

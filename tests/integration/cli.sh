@@ -8,7 +8,7 @@ avchat=$1/avchat
 source=${3:-$(dirname "$0")/../..}
 [ -x "$avchat" ] || { echo "$avchat is not there" >&2; exit 2; }
 mkdir -p "$2" || exit 2
-scratch=$(mktemp -d "$2/cli.XXXXXX") || exit 2
+scratch=$(mktemp -d "$2/avchat-cli.XXXXXX") || exit 2
 trap 'rm -rf "$scratch"' EXIT
 unset XDG_DATA_HOME
 export HOME="$scratch/home" TZ=UTC AVCHAT_DIR="$scratch/journal"
