@@ -173,22 +173,16 @@ static enum avj_status header_of(struct avj_journal *j, const struct avj_segment
     return status;
 }
 
-static enum avj_status measure_sealed(struct avj_journal *j, const struct avj_segment_entry *list,
-                                      size_t count, struct avj_error *err)
+/* A successor says where its predecessor ends.  One that can not be read is the cursor's to
+ * complain of. */
+static void measure_sealed(struct avj_journal *j, const struct avj_segment_entry *list,
+                           size_t count)
 {
-    for (size_t i = 0; i + 1 < count; i++) {
-        char name[AVJ_PATH_MAX];
-        avj_segment_path(j->path, list[i].number, ".seg", name);
-        int file = j->io->open(j->io->ctx, name, AVJ_OPEN_READ);
-        if (file < 0)
-            return avj_fail_errno(err, -file, "%s", name);
-        int64_t size = j->io->size(j->io->ctx, file);
-        (void)j->io->close(j->io->ctx, file);
-        if (size < 0)
-            return avj_fail_errno(err, (int)-size, "%s", name);
-        j->sealed_bytes += (uint64_t)size;
+    for (size_t i = 1; i < count; i++) {
+        struct avj_segment_header header;
+        if (header_of(j, &list[i], &header, NULL) == AVJ_OK)
+            j->sealed_bytes += header.prev_end;
     }
-    return AVJ_OK;
 }
 
 static enum avj_status place_tail(struct avj_journal *j, const struct avj_segment_entry *last,
@@ -230,9 +224,8 @@ static enum avj_status load_segments(struct avj_journal *j, struct avj_error *er
     status = header_of(j, &list[0], &first, err);
     if (status == AVJ_OK)
         status = place_tail(j, &list[count - 1], err);
-    if (status == AVJ_OK)
-        status = measure_sealed(j, list, count, err);
     if (status == AVJ_OK) {
+        measure_sealed(j, list, count);
         j->first_seq = first.first_seq;
         j->segments = count;
     }

@@ -121,10 +121,20 @@ enum avj_status avj_list_segments(const struct avj_io *io, const char *path,
 enum avj_status avj_read_segment_header(const struct avj_io *io, const char *path,
                                         struct avj_segment_header *header, struct avj_error *err)
 {
-    struct avj_reader reader;
-    avj_reader_init(&reader, io);
-    enum avj_status status = avj_reader_open(&reader, path, header, err);
-    avj_reader_release(&reader);
+    uint8_t bytes[AVJ_SEGMENT_HEADER_LEN];
+    size_t got = 0;
+    int file = io->open(io->ctx, path, AVJ_OPEN_READ);
+    if (file < 0)
+        return avj_fail_errno(err, -file, "%s", path);
+    int r = avj_io_read_full(io, file, bytes, sizeof(bytes), 0, &got);
+    (void)io->close(io->ctx, file);
+    if (r < 0)
+        return avj_fail_errno(err, -r, "%s", path);
+    if (got < sizeof(bytes))
+        return avj_fail(err, AVJ_ECORRUPT, "%s: shorter than a segment header", path);
+    enum avj_status status = avj_segment_header_decode(bytes, header, err);
+    if (status != AVJ_OK)
+        avj_wrap(err, "%s", path);
     return status;
 }
 
