@@ -96,8 +96,8 @@ static void report(struct engine *engine, int64_t now_ms)
 {
     const char *note;
     int64_t wait = earliest_wait(engine, &note);
-    bool changed = phase_of(engine, wait > now_ms ? wait : 0) != engine->progress.phase ||
-                   went_on(engine);
+    bool changed =
+        phase_of(engine, wait > now_ms ? wait : 0) != engine->progress.phase || went_on(engine);
     if (!engine->options->progress || (!changed && now_ms < engine->progress_ms))
         return;
     engine->progress_ms = now_ms + ENGINE_PROGRESS_MS;

@@ -1,6 +1,6 @@
 /*
- * JSON on one side, values (replay/value.h) and fields on the other.  jansson does the parsing and the writing.
- * Threading: pure functions.
+ * JSON on one side, values (replay/value.h) and fields on the other.  jansson does the parsing and
+ * the writing. Threading: pure functions.
  */
 #ifndef AVJ_NET_JSON_H
 #define AVJ_NET_JSON_H
@@ -17,10 +17,11 @@ json_t *avj_json_from_fields(struct avj_fields fields);
 void avj_json_pack(struct avj_pack *pack, const json_t *json);
 
 /*
- * Import line or server row to fields, both through the schema table; unknown names are kept as they are.
- * `avj_json_to_fields`: an object with local names ("kind" is skipped), into a canonical map.
- * Errors: AVJ_EFORMAT (a known field has the wrong type: err names it), AVJ_ENOMEM.
+ * Import line or server row to fields, both through the schema table; unknown names are kept as
+ * they are. `avj_json_to_fields`: an object with local names ("kind" is skipped), into a canonical
+ * map. Errors: AVJ_EFORMAT (a known field has the wrong type: err names it), AVJ_ENOMEM.
  */
-enum avj_status avj_json_to_fields(enum avj_entity entity, const json_t *object, struct avj_pack *out, struct avj_error *err);
+enum avj_status avj_json_to_fields(enum avj_entity entity, const json_t *object,
+                                   struct avj_pack *out, struct avj_error *err);
 
 #endif

@@ -43,9 +43,12 @@ AVJ_API AVJ_CHECKED enum avj_status avj_store_create(const char *path,
                                                      const struct avj_store_options *options,
                                                      struct avj_error *err);
 
-/* Gives a journal that has no upstream one: a guest's work is then claimed by the first login.  Durable on return.
- * Errors: AVJ_EEXIST (it has one), AVJ_EREFUSED (it is an embedded upstream itself), and those of avj_journal_append. */
-AVJ_API AVJ_CHECKED enum avj_status avj_store_connect(struct avj_store *store, const struct avj_upstream *upstream, struct avj_error *err);
+/* Gives a journal that has no upstream one: a guest's work is then claimed by the first login.
+ * Durable on return. Errors: AVJ_EEXIST (it has one), AVJ_EREFUSED (it is an embedded upstream
+ * itself), and those of avj_journal_append. */
+AVJ_API AVJ_CHECKED enum avj_status avj_store_connect(struct avj_store *store,
+                                                      const struct avj_upstream *upstream,
+                                                      struct avj_error *err);
 
 /* Opens and replays.  Errors: as avj_journal_open and avj_cursor_next; AVJ_EFORMAT (a record that
  * is no entry). */
@@ -105,7 +108,9 @@ AVJ_API AVJ_CHECKED enum avj_status avj_store_messages(struct avj_store *store, 
                                                        struct avj_error *err);
 
 /* The documents that are parked, deleted ones included, in the order of the outbox. */
-AVJ_API AVJ_CHECKED enum avj_status avj_store_parked(struct avj_store *store, const struct avj_doc **docs, size_t *count, struct avj_error *err);
+AVJ_API AVJ_CHECKED enum avj_status avj_store_parked(struct avj_store *store,
+                                                     const struct avj_doc **docs, size_t *count,
+                                                     struct avj_error *err);
 
 /* ---- mutations: each appends one frame, whole or not at all, and folds it in ---- */
 
@@ -169,7 +174,8 @@ struct avj_store_status {
     uint64_t records, bytes, segments;
     uint64_t pending, parked, conflicts;
     uint64_t visible[AVJ_ENTITIES]; /* documents */
-    int64_t oldest_pending_ms; /* stamp of the first pending mutation of the document whose turn is first, 0: none */
+    int64_t oldest_pending_ms; /* stamp of the first pending mutation of the document whose turn is
+                                  first, 0: none */
     int64_t last_ack_ms;       /* 0: never */
     bool gap_open;             /* events may have been missed: a sweep is due */
     const char *swept;         /* server time up to which a sweep saw everything, NULL: never */

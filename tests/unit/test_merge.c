@@ -24,8 +24,8 @@ struct merge_case {
 #define GONE(v) "{'t':'remote','e':'message','i':'m','r':'r','v':'" v "'}"
 #define CREATE(content)                                                                            \
     "{'t':'local','h':@5,'o':'create','e':'message','i':'m','f':{'id':'m','content':'" content "'" \
-                                                                                               "}" \
-                                                                                               "}"
+    "}"                                                                                            \
+    "}"
 #define EDIT(at, content)                                                                          \
     "{'t':'local','h':@" at ",'o':'update','e':'message','i':'m','f':{'content':'" content "'}}"
 #define DELETE     "{'t':'local','h':@5,'o':'delete','e':'message','i':'m'}"
