@@ -48,8 +48,8 @@ int cli_usage(const char *format, ...)
     return CLI_USAGE;
 }
 
-/* The way out, where the library cannot know it; %s is the journal's folder.  NULL: its message
- * says all. */
+/* The way out, where the library cannot know it; %s, if any, is the journal's folder.  NULL: its
+ * message says all. */
 static const char *way_out(enum avj_status status)
 {
     switch (status) {
@@ -62,7 +62,7 @@ static const char *way_out(enum avj_status status)
     case AVJ_ENOSPC:
         return "; free some space on the disk of %s and try again";
     case AVJ_ELOCKED:
-        return "; another process writes to %s, try again";
+        return "; let it, or end it first";
     default:
         return NULL;
     }
@@ -71,7 +71,7 @@ static const char *way_out(enum avj_status status)
 /* True where the library named the way out itself.  A path may hold any word. */
 static bool has_way_out(const char *message)
 {
-    static const char *const words[] = {"run avchat", "with avchat", "update avchat"};
+    static const char *const words[] = {"run avchat", "with avchat", "update avchat", "try again"};
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
         if (strstr(message, words[i]))
             return true;
@@ -86,8 +86,11 @@ int cli_error(const struct cli *cli, enum avj_status status, const struct avj_er
 
     if (format && !has_way_out(message) && strlen(cli->dir) < 4096) {
         const char *hole = strstr(format, "%s");
-        snprintf(advice, sizeof(advice), "%.*s%s%s", (int)(hole - format), format, cli->dir,
-                 hole + 2);
+        if (hole)
+            snprintf(advice, sizeof(advice), "%.*s%s%s", (int)(hole - format), format, cli->dir,
+                     hole + 2);
+        else
+            snprintf(advice, sizeof(advice), "%s", format);
     }
     return cli_fail("%s%s", message, advice);
 }

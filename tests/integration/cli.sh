@@ -537,6 +537,8 @@ run 0 export
 same_file "$scratch/exported" "$out" "the other device holds the same"
 run 0 --json status
 has "$out" "\"leader\": $follower," "the process that syncs is the leader"
+run 1 sync
+has "$err" "process $follower is syncing this journal already; let it, or end it first\$" "who syncs, once"
 kill -TERM $follower
 wait $follower
 same 0 $? "sync --follow ends well when it is asked to: $(cat "$scratch/synced.err")"
