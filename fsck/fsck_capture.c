@@ -91,12 +91,14 @@ static enum avj_status look_at_witness(struct fsck_capture *c, struct avj_error 
     /* A slot that is being written may look bad for a moment. */
     for (int tries = 0; tries < 5; tries++) {
         if (tries > 0)
-            c->io->sleep_ms(c->io->ctx, 1);
+            c->io->sleep_us(c->io->ctx, 1000);
         enum avj_status status = avj_read_sync_witness(c->io, c->path, &c->witness, err);
-        if (status != AVJ_OK || c->witness.valid || !sync_says_something(c))
+        if (status != AVJ_OK || c->witness.valid || c->witness.marked || !sync_says_something(c))
             break;
     }
-    c->witness_missing = !c->witness.valid && (sync_says_something(c) || !file_is_there(c, "sync"));
+    /* A mark alone: the first sync is under way. */
+    c->witness_missing = !c->witness.valid && !c->witness.marked &&
+                         (sync_says_something(c) || !file_is_there(c, "sync"));
     c->lock_missing = !file_is_there(c, "lock");
     return AVJ_OK; /* whatever was wrong with the folder is said by listing it */
 }
@@ -164,7 +166,7 @@ static enum avj_status tail_damage(void *arg, enum avj_damage damage, uint64_t o
     if (!look->bad)
         look->end = offset;
     look->bad = true;
-    look->later_frame = look->later_frame || next_good;
+    look->later_frame = look->later_frame || (next_good && next_good->offset > offset);
     return AVJ_OK;
 }
 
@@ -185,8 +187,10 @@ static enum fsck_tail_state judge_tail(const struct fsck_capture *c, const struc
         return FSCK_TAIL_DAMAGED;
     uint8_t boot[16];
     c->io->boot_id(c->io->ctx, boot);
-    bool same_boot =
-        memcmp(boot, unknown, 16) != 0 && memcmp(boot, result->header.boot_id, 16) == 0;
+    /* What a failed sync leaves behind proves nothing. */
+    bool same_boot = memcmp(boot, unknown, 16) != 0 &&
+                     memcmp(boot, result->header.boot_id, 16) == 0 &&
+                     c->witness.unsettled != result->header.segment_no;
     return look->later_frame && same_boot ? FSCK_TAIL_DAMAGED : FSCK_TAIL_UNSYNCED;
 }
 
@@ -251,7 +255,7 @@ static int take_lock(const struct fsck_capture *c)
         bool again = r == AVJ_LOCK_BUSY || r == -EINTR;
         if (!again || c->io->monotonic_ms(c->io->ctx) >= give_up)
             break;
-        c->io->sleep_ms(c->io->ctx, 1);
+        c->io->sleep_us(c->io->ctx, 1000);
     }
     (void)c->io->close(c->io->ctx, file);
     return -1;
@@ -268,7 +272,7 @@ static enum avj_status look_until_it_stands(struct fsck_capture *c, struct avj_e
     for (int looks = 0; looks < LOOKS_MAX && same < SAME_LOOKS && !calm(c); looks++) {
         struct fsck_tail tail = c->tail;
         size_t count = c->count;
-        c->io->sleep_ms(c->io->ctx, LOOK_PAUSE_MS);
+        c->io->sleep_us(c->io->ctx, LOOK_PAUSE_MS * 1000);
         enum avj_status status = look(c, err);
         if (status != AVJ_OK)
             return status;

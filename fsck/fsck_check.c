@@ -6,8 +6,6 @@
 
 /* Damage whose loss is not measured yet, because nothing intact was seen behind it. */
 #define OPEN_MAX 16
-/* Bytes of a segment's header: where its first frame is. */
-#define SEGMENT_HEADER 4096u
 
 struct check {
     const struct fsck_checking *with;
@@ -24,8 +22,9 @@ struct check {
     bool witness_met; /* its place is in the log and says the same */
 
     /* the segment at hand */
-    const struct fsck_segment *segment;
-    bool followed; /* last_end and last_chain hold */
+    struct fsck_segment *segment;
+    const struct fsck_segment *before; /* in the list of files; NULL: none */
+    bool followed;                     /* last_end and last_chain hold */
     uint64_t last_end, last_chain;
     struct avj_frame_info frame; /* the last one met */
 };
@@ -118,6 +117,10 @@ static void meet_witness(struct check *c, uint64_t offset, uint64_t chain, uint6
     if (w->valid && w->segment_no == c->segment->number && w->offset == offset &&
         w->chain == chain && w->seq == last_seq)
         c->witness_met = true;
+    /* Sealing moved the frames: their numbers are what is left to compare. */
+    if (w->valid && w->segment_no == c->segment->number && c->segment->header.sealed &&
+        w->seq <= c->segment->header.from.last_seq)
+        c->witness_met = true;
 }
 
 static enum avj_status on_frame(void *arg, const struct avj_frame_info *frame)
@@ -171,6 +174,12 @@ static enum fsck_code code_of(enum avj_damage damage)
         return FSCK_PADDING;
     case AVJ_DAMAGE_TRUNCATED:
         return FSCK_TRUNCATED;
+    case AVJ_DAMAGE_DICTIONARY:
+        return FSCK_DICTIONARY;
+    case AVJ_DAMAGE_INDEX:
+        return FSCK_INDEX;
+    case AVJ_DAMAGE_CONTENT:
+        return FSCK_CONTENT;
     default:
         return FSCK_FRAME_HEADER;
     }
@@ -200,6 +209,10 @@ static enum avj_status on_damage(void *arg, enum avj_damage damage, uint64_t off
         lose_frame(c, finding);
         return AVJ_OK;
     }
+    /* What stands beside the frames loses none of them by itself. */
+    if (damage == AVJ_DAMAGE_DICTIONARY || damage == AVJ_DAMAGE_INDEX ||
+        damage == AVJ_DAMAGE_CONTENT)
+        return AVJ_OK;
     open_loss(c, finding);
     c->followed = false;
     return AVJ_OK;
@@ -243,7 +256,8 @@ static bool continues(const struct check *c, const struct fsck_segment *s,
     if (!next || next->number != s->number + 1 || !belongs(c, next) ||
         next->header.prev_segment_no != s->number)
         return false;
-    return s->status != AVJ_OK || memcmp(next->header.prev_salt, s->header.salt, 16) == 0;
+    const uint8_t *salt = s->header.sealed ? s->header.from.salt : s->header.salt;
+    return s->status != AVJ_OK || memcmp(next->header.prev_salt, salt, 16) == 0;
 }
 
 /* Tells of segments whose numbers are passed over between the one before (0: none) and this one. */
@@ -298,7 +312,7 @@ static void join(struct check *c, const struct fsck_segment *before, const struc
     }
     go_on_at(c, h->first_seq, 0, 0);
     c->followed = true;
-    c->last_end = SEGMENT_HEADER;
+    c->last_end = h->frames_at;
     c->last_chain = h->chain;
     meet_witness(c, c->last_end, c->last_chain, h->first_seq - 1);
 }
@@ -327,18 +341,25 @@ static struct bounds bounds_of(const struct check *c, size_t index)
 }
 
 /* The scan came to its end: is that where the log should end? */
-static void end_segment(struct check *c, const struct bounds *b)
+static void end_segment(struct check *c, const struct bounds *b,
+                        const struct avj_scan_result *result)
 {
     const struct fsck_segment *s = c->segment;
-    if (b->next && !c->broken && c->followed) {
+    const struct avj_sealed_from *from = &s->header.from;
+    if (b->next && s->status == AVJ_OK && s->header.sealed) {
+        if (from->end != b->next->prev_end || from->chain != b->next->prev_chain ||
+            from->last_seq != b->next->prev_last_seq)
+            open_loss(c, report(c, FSCK_CHAIN_BROKEN, from->index_at, 0));
+    } else if (b->next && !c->broken && c->followed) {
         if (c->last_end < b->limit)
             open_loss(c, report(c, FSCK_SHORT, c->last_end, b->limit - c->last_end));
         else if (c->last_chain != b->next->prev_chain)
             open_loss(c, report(c, FSCK_CHAIN_BROKEN, c->last_end, 0));
     }
-    if (b->next && s->size > b->limit) {
-        report(c, FSCK_SET_ASIDE, b->limit, s->size - b->limit);
-        c->with->summary->set_aside_bytes += s->size - b->limit;
+    if (b->next && result->set_aside_bytes) {
+        report(c, FSCK_SET_ASIDE, s->header.sealed ? from->index_at : b->limit,
+               result->set_aside_bytes);
+        c->with->summary->set_aside_bytes += result->set_aside_bytes;
     }
     const struct fsck_tail *tail = &c->with->capture->tail;
     if (b->last && tail->state == FSCK_TAIL_UNSYNCED) {
@@ -348,7 +369,8 @@ static void end_segment(struct check *c, const struct bounds *b)
             finding->first_seq = c->expected;
         c->with->summary->unsynced_tail_bytes = bytes;
     }
-    c->with->summary->bytes += b->limit < s->size ? b->limit : s->size;
+    bool cut = !s->header.sealed && b->limit < s->size;
+    c->with->summary->bytes += cut ? b->limit : s->size;
 }
 
 static void unreadable(struct check *c, enum avj_status status, const char *why)
@@ -363,10 +385,26 @@ static void unreadable(struct check *c, enum avj_status status, const char *why)
         c->trouble = avj_fail(&c->trouble_err, status, "%s", why);
 }
 
+/* The segment that the scan has open.  A journal in use may have sealed it since it was captured:
+ * the same records under another header. */
+static enum avj_status on_segment(void *arg, const struct avj_segment_header *header)
+{
+    struct check *c = arg;
+    struct fsck_segment *s = c->segment;
+    if (header->sealed && memcmp(header->from.salt, s->header.salt, 16) == 0)
+        s->header = *header;
+    if (memcmp(header->salt, s->header.salt, 16) == 0)
+        join(c, c->before, s);
+    return AVJ_OK;
+}
+
 static enum avj_status scan(struct check *c, const struct bounds *b)
 {
-    struct avj_scan_events events = {
-        .arg = c, .frame = on_frame, .record = on_record, .damage = on_damage};
+    struct avj_scan_events events = {.arg = c,
+                                     .segment = on_segment,
+                                     .frame = on_frame,
+                                     .record = on_record,
+                                     .damage = on_damage};
     struct avj_scan_result result;
     struct avj_error err = {0};
     char path[FSCK_PATH_MAX];
@@ -385,15 +423,17 @@ static enum avj_status scan(struct check *c, const struct bounds *b)
     }
     if (status != AVJ_OK)
         return avj_fail(c->err, status, "%s", err.message);
-    end_segment(c, b);
+    if (result.header_ok && result.header.sealed)
+        c->segment->size = result.file_bytes;
+    end_segment(c, b, &result);
     return AVJ_OK;
 }
 
 static enum avj_status check_segment(struct check *c, size_t index)
 {
-    const struct fsck_segment *s = &c->with->capture->segments[index];
-    const struct fsck_segment *before = index ? s - 1 : NULL;
-    look_for_hole(c, before ? before->number : 0, s->number);
+    struct fsck_segment *s = &c->with->capture->segments[index];
+    c->before = index ? s - 1 : NULL;
+    look_for_hole(c, c->before ? c->before->number : 0, s->number);
     c->segment = s;
     c->followed = false;
     struct bounds b = bounds_of(c, index);
@@ -402,11 +442,8 @@ static enum avj_status check_segment(struct check *c, size_t index)
         unreadable(c, s->status, avj_status_text(s->status));
     else if (s->status == AVJ_OK && !belongs(c, s))
         not_ours(c, s);
-    else {
-        if (s->status == AVJ_OK)
-            join(c, before, s);
+    else
         status = scan(c, &b);
-    }
     c->done_bytes += s->size;
     return status;
 }

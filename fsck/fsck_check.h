@@ -11,8 +11,8 @@
 #include "fsck/fsck_capture.h"
 #include "fsck/fsck_fold.h"
 
-struct fsck_checking { /* what a check works on; all borrowed */
-    const struct fsck_capture *capture;
+struct fsck_checking {            /* what a check works on; all borrowed */
+    struct fsck_capture *capture; /* a segment that is sealed meanwhile is captured anew */
     struct fsck_findings *findings;
     struct fsck_fold *fold;
     struct fsck_summary *summary;

@@ -67,9 +67,16 @@ static const struct fsck_kind kinds[FSCK_CODES] = {
                             "was saved.",
                             "Nothing to do: the next change begins a new segment and leaves these "
                             "bytes aside."},
-    [FSCK_SET_ASIDE] = {"AVJ-F018", FSCK_FRAMES, FSCK_INFO, "bytes set aside",
-                        "Remains of a write that a crash cut short, left where they were.",
-                        "Nothing to do."},
+    [FSCK_SET_ASIDE] =
+        {"AVJ-F018", FSCK_FRAMES, FSCK_INFO, "bytes set aside",
+         "Remains of a write that a crash cut short, or of a sync that failed or "
+         "was killed, left where they were; what could be had of them is in the next "
+         "segment.",
+         "Nothing to do."},
+    [FSCK_DICTIONARY] = {"AVJ-F019", FSCK_FRAMES, FSCK_DAMAGED, "dictionary damaged",
+                         "The compression dictionary of the segment is not as written; frames that "
+                         "need it do not unpack.",
+                         KEEP REFETCH},
     [FSCK_FOREIGN] = {"AVJ-F020", FSCK_CHAIN, FSCK_DAMAGED, "segment of another journal",
                       "The file was copied here from another journal; the records that belong "
                       "here are not in it.",
@@ -101,6 +108,14 @@ static const struct fsck_kind kinds[FSCK_CODES] = {
                               "The note of what was last made durable names a place that the log "
                               "does not have: the segments are not those it was written for.",
                               "Put the whole folder back from one backup, not parts of it."},
+    [FSCK_INDEX] = {"AVJ-F028", FSCK_CHAIN, FSCK_DAMAGED, "index of a sealed segment wrong",
+                    "The list of what stands where in the file is missing or tells of something "
+                    "else; the records themselves are not affected by it.",
+                    KEEP},
+    [FSCK_CONTENT] = {"AVJ-F029", FSCK_CHAIN, FSCK_DAMAGED, "sealed records are not the original's",
+                      "The segment was rewritten, and what is in it is not what was there before: "
+                      "a defect of the program that rewrote it.",
+                      KEEP REFETCH},
     [FSCK_NOT_AN_ENTRY] = {"AVJ-F030", FSCK_DECODE, FSCK_DAMAGED, "record is no entry",
                            "The record is as written but nothing this program understands: a "
                            "defect of the program that wrote it.",

@@ -1,6 +1,7 @@
 /* Segment and frame headers to bytes and back: see format.h and FORMAT.md. */
 #include "journal/format.h"
 #include "journal/bytes.h"
+#include "journal/dictionary.h"
 
 #include <string.h>
 #include <xxhash.h>
@@ -13,9 +14,53 @@ static void header_hash(const uint8_t *bytes, uint8_t out[16])
     avj_hash128(bytes, AVJ_SEGMENT_HASH_OFFSET, out);
 }
 
-void avj_segment_header_encode(const struct avj_segment_header *h,
-                               uint8_t out[AVJ_SEGMENT_HEADER_LEN])
+/* Where the fields of the features stand. */
+#define DICTIONARY_AT 144u
+#define SEALED_AT     176u
+
+static uint64_t frames_at(const struct avj_segment_header *h)
 {
+    if (h->dictionary.kind != AVJ_DICTIONARY_EMBEDDED)
+        return AVJ_SEGMENT_HEADER_LEN;
+    uint64_t end = AVJ_SEGMENT_HEADER_LEN + (uint64_t)h->dictionary.stored_len;
+    return (end + AVJ_FRAME_ALIGN - 1) / AVJ_FRAME_ALIGN * AVJ_FRAME_ALIGN;
+}
+
+/* The chain begins with the header's hash.  The header of a sealed segment tells of the frames
+ * behind it, so there it begins with the salt. */
+static uint64_t first_chain(const struct avj_segment_header *h, const uint8_t *bytes)
+{
+    return h->sealed ? avj_frame_place(h->salt, 0) : avj_get_le64(bytes + AVJ_SEGMENT_HASH_OFFSET);
+}
+
+static void encode_dictionary(const struct avj_dictionary_ref *d, uint8_t *out)
+{
+    avj_put_le32(out, d->kind);
+    avj_put_le32(out + 4, d->len);
+    avj_put_le64(out + 8, d->hash);
+    avj_put_le32(out + 16, d->stored_len);
+    avj_put_le64(out + 24, d->stored_hash);
+}
+
+static void encode_sealed(const struct avj_sealed_from *from, uint8_t *out)
+{
+    memcpy(out, from->salt, 16);
+    avj_put_le64(out + 16, from->end);
+    avj_put_le64(out + 24, from->last_seq);
+    avj_put_le64(out + 32, from->chain);
+    memcpy(out + 40, from->content, 16);
+    avj_put_le64(out + 56, from->index_at);
+    avj_put_le64(out + 64, from->set_aside_bytes);
+    avj_put_le64(out + 72, (uint64_t)from->sealed_ms);
+}
+
+void avj_segment_header_encode(struct avj_segment_header *h, uint8_t out[AVJ_SEGMENT_HEADER_LEN])
+{
+    h->frames_at = frames_at(h);
+    if (h->dictionary.kind != AVJ_DICTIONARY_NONE)
+        h->incompat |= AVJ_INCOMPAT_DICTIONARY;
+    if (h->sealed)
+        h->incompat |= AVJ_INCOMPAT_SEALED;
     memset(out, 0, AVJ_SEGMENT_HEADER_LEN);
     memcpy(out, segment_magic, 8);
     avj_put_le16(out + 8, h->version);
@@ -34,7 +79,56 @@ void avj_segment_header_encode(const struct avj_segment_header *h,
     avj_put_le64(out + 120, h->prev_end);
     avj_put_le64(out + 128, h->prev_last_seq);
     avj_put_le64(out + 136, h->prev_chain);
+    if (h->incompat & AVJ_INCOMPAT_DICTIONARY)
+        encode_dictionary(&h->dictionary, out + DICTIONARY_AT);
+    if (h->sealed)
+        encode_sealed(&h->from, out + SEALED_AT);
     header_hash(out, out + AVJ_SEGMENT_HASH_OFFSET);
+    h->chain = first_chain(h, out);
+}
+
+static void decode_dictionary(const uint8_t *in, struct avj_dictionary_ref *d)
+{
+    d->kind = avj_get_le32(in);
+    d->len = avj_get_le32(in + 4);
+    d->hash = avj_get_le64(in + 8);
+    d->stored_len = avj_get_le32(in + 16);
+    d->stored_hash = avj_get_le64(in + 24);
+}
+
+static void decode_sealed(const uint8_t *in, struct avj_sealed_from *from)
+{
+    memcpy(from->salt, in, 16);
+    from->end = avj_get_le64(in + 16);
+    from->last_seq = avj_get_le64(in + 24);
+    from->chain = avj_get_le64(in + 32);
+    memcpy(from->content, in + 40, 16);
+    from->index_at = avj_get_le64(in + 56);
+    from->set_aside_bytes = avj_get_le64(in + 64);
+    from->sealed_ms = (int64_t)avj_get_le64(in + 72);
+}
+
+static void decode_features(const uint8_t *in, struct avj_segment_header *h)
+{
+    if (h->incompat & AVJ_INCOMPAT_DICTIONARY)
+        decode_dictionary(in + DICTIONARY_AT, &h->dictionary);
+    h->sealed = (h->incompat & AVJ_INCOMPAT_SEALED) != 0;
+    if (h->sealed)
+        decode_sealed(in + SEALED_AT, &h->from);
+    h->frames_at = frames_at(h);
+}
+
+static bool features_possible(const struct avj_segment_header *h)
+{
+    const struct avj_dictionary_ref *d = &h->dictionary;
+    if ((h->incompat & AVJ_INCOMPAT_DICTIONARY) &&
+        (d->kind == AVJ_DICTIONARY_NONE || d->kind > AVJ_DICTIONARY_EMBEDDED || d->len == 0 ||
+         d->len > AVJ_DICTIONARY_MAX || d->stored_len > AVJ_DICTIONARY_STORED_MAX ||
+         (d->stored_len == 0) != (d->kind == AVJ_DICTIONARY_SHIPPED)))
+        return false;
+    return !h->sealed ||
+           (h->from.index_at > h->frames_at && h->from.index_at % AVJ_FRAME_ALIGN == 0 &&
+            h->from.last_seq >= h->first_seq);
 }
 
 static void decode_fields(const uint8_t *in, struct avj_segment_header *h)
@@ -54,7 +148,6 @@ static void decode_fields(const uint8_t *in, struct avj_segment_header *h)
     h->prev_end = avj_get_le64(in + 120);
     h->prev_last_seq = avj_get_le64(in + 128);
     h->prev_chain = avj_get_le64(in + 136);
-    h->chain = avj_get_le64(in + AVJ_SEGMENT_HASH_OFFSET);
 }
 
 enum avj_status avj_segment_header_decode(const uint8_t in[AVJ_SEGMENT_HEADER_LEN],
@@ -73,7 +166,10 @@ enum avj_status avj_segment_header_decode(const uint8_t in[AVJ_SEGMENT_HEADER_LE
                         "written by a newer program (format version %u, features 0x%x; this one "
                         "reads version %u): update avchat",
                         h->version, h->incompat, AVJ_FORMAT_VERSION);
-    if (avj_get_le16(in + 10) != AVJ_SEGMENT_HEADER_LEN || h->segment_no == 0 || h->first_seq == 0)
+    decode_features(in, h);
+    h->chain = first_chain(h, in);
+    if (avj_get_le16(in + 10) != AVJ_SEGMENT_HEADER_LEN || h->segment_no == 0 ||
+        h->first_seq == 0 || h->first_seq > AVJ_SEQ_MAX || !features_possible(h))
         return avj_fail(err, AVJ_ECORRUPT, "segment header: impossible values");
     return AVJ_OK;
 }
@@ -110,6 +206,17 @@ void avj_frame_header_encode(struct avj_frame_header *h, uint64_t place,
     avj_put_le64(out + AVJ_FRAME_HASH_OFFSET, h->header_hash);
 }
 
+static bool numbers_fit(uint64_t first_seq, uint64_t count)
+{
+    return first_seq > 0 && first_seq <= AVJ_SEQ_MAX && count - 1 <= AVJ_SEQ_MAX - first_seq;
+}
+
+static bool flags_possible(uint8_t flags)
+{
+    return (flags & ~(AVJ_FRAME_FLAG_ZSTD | AVJ_FRAME_FLAG_BARE)) == 0 &&
+           (!(flags & AVJ_FRAME_FLAG_BARE) || (flags & AVJ_FRAME_FLAG_ZSTD));
+}
+
 bool avj_frame_header_decode(const uint8_t in[AVJ_FRAME_HEADER_LEN], uint64_t place,
                              struct avj_frame_header *h)
 {
@@ -129,10 +236,10 @@ bool avj_frame_header_decode(const uint8_t in[AVJ_FRAME_HEADER_LEN], uint64_t pl
     h->payload_hash = avj_get_le64(in + 40);
     h->writer_id = avj_get_le32(in + 48);
     h->dict_id = avj_get_le32(in + 52);
-    return h->type == AVJ_FRAME_TYPE_RECORDS && (h->flags & ~AVJ_FRAME_FLAG_ZSTD) == 0 &&
-           h->count > 0 && h->stored_len > 0 && h->raw_len > 0 && h->first_seq > 0 &&
-           h->stored_len <= AVJ_FRAME_STORED_MAX && h->raw_len <= AVJ_FRAME_RAW_MAX &&
-           h->dict_id == 0;
+    return h->type >= AVJ_FRAME_RECORDS && h->type <= AVJ_FRAME_SET_ASIDE &&
+           flags_possible(h->flags) && h->count > 0 && h->stored_len > 0 && h->raw_len > 0 &&
+           numbers_fit(h->first_seq, h->count) && h->stored_len <= AVJ_FRAME_STORED_MAX &&
+           h->raw_len <= AVJ_FRAME_RAW_MAX;
 }
 
 uint64_t avj_frame_total(uint32_t stored_len)

@@ -23,22 +23,29 @@
 /* A frame holds a record's length (at most 4 bytes) and one byte at the least. */
 #define AVJ_FRAME_STORED_MAX AVJ_FRAME_RAW_MAX
 
-#define AVJ_FRAME_TYPE_RECORDS 1u
-#define AVJ_FRAME_FLAG_ZSTD    1u
+#define AVJ_FRAME_FLAG_ZSTD 1u
+#define AVJ_FRAME_FLAG_BARE                                                                        \
+    2u /* with ZSTD: its magic number, which is always the same, is not stored */
 
-/* Feature bits of this version: none.  A reader refuses unknown incompat bits, does not write with
+/* Feature bits of this version.  A reader refuses unknown incompat bits, does not write with
  * unknown ro_compat bits. */
-#define AVJ_INCOMPAT_KNOWN  0u
-#define AVJ_RO_COMPAT_KNOWN 0u
+#define AVJ_INCOMPAT_DICTIONARY 1u
+#define AVJ_INCOMPAT_SEALED     2u
+#define AVJ_INCOMPAT_KNOWN      (AVJ_INCOMPAT_DICTIONARY | AVJ_INCOMPAT_SEALED)
+#define AVJ_RO_COMPAT_KNOWN     0u
+
+/* One entry of an index frame: first sequence number, offset and the chain value in front. */
+#define AVJ_INDEX_ENTRY_LEN 24u
 
 static_assert(AVJ_SEGMENT_HASH_OFFSET + 16 == AVJ_SEGMENT_HEADER_LEN, "hash ends the header");
 static_assert(AVJ_FRAME_HASH_OFFSET + 8 == AVJ_FRAME_HEADER_LEN, "hash ends the frame header");
 static_assert(AVJ_SEGMENT_HEADER_LEN % AVJ_FRAME_ALIGN == 0, "the first frame is aligned");
 
-void avj_segment_header_encode(const struct avj_segment_header *header,
+/* Fills header->frames_at from the dictionary, and the feature bits. */
+void avj_segment_header_encode(struct avj_segment_header *header,
                                uint8_t out[AVJ_SEGMENT_HEADER_LEN]);
 
-/* Fills header->chain too.  AVJ_ECORRUPT, AVJ_EVERSION. */
+/* Fills header->chain and frames_at too.  AVJ_ECORRUPT, AVJ_EVERSION. */
 AVJ_CHECKED enum avj_status avj_segment_header_decode(const uint8_t in[AVJ_SEGMENT_HEADER_LEN],
                                                       struct avj_segment_header *header,
                                                       struct avj_error *err);

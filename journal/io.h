@@ -52,9 +52,9 @@ struct avj_io {
     int (*try_lock)(void *ctx, int file);
     int (*unlock)(void *ctx, int file);
 
-    int64_t (*now_ms)(void *ctx);       /* wall clock, milliseconds since 1970-01-01 UTC */
-    int64_t (*monotonic_ms)(void *ctx); /* for timeouts only */
-    void (*sleep_ms)(void *ctx, unsigned ms);
+    int64_t (*now_ms)(void *ctx);             /* wall clock, milliseconds since 1970-01-01 UTC */
+    int64_t (*monotonic_ms)(void *ctx);       /* for timeouts only */
+    void (*sleep_us)(void *ctx, unsigned us); /* at least so long */
     int (*random)(void *ctx, void *data, size_t len);
     /* 16 bytes that change with every boot of the machine, zeros where the system has none. */
     void (*boot_id)(void *ctx, uint8_t id[16]);
@@ -66,6 +66,8 @@ AVJ_API const struct avj_io *avj_io_posix(void);
 /* Reads exactly len bytes unless the file ends first; *got says how many.  Returns 0 or -errno. */
 int avj_io_read_full(const struct avj_io *io, int file, void *data, size_t len, uint64_t offset,
                      size_t *got);
+/* Asks for a sync again where a signal interrupted it; a failed one never.  Returns 0 or -errno. */
+int avj_io_sync(const struct avj_io *io, int file);
 /* Writes all of data; on failure *done says how much got out.  Returns 0 or -errno. */
 int avj_io_write_full(const struct avj_io *io, int file, const void *data, size_t len,
                       uint64_t offset, size_t *done);

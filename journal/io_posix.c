@@ -178,10 +178,10 @@ static int64_t posix_monotonic_ms(void *ctx)
     return clock_ms(CLOCK_MONOTONIC);
 }
 
-static void posix_sleep_ms(void *ctx, unsigned ms)
+static void posix_sleep_us(void *ctx, unsigned us)
 {
     (void)ctx;
-    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    struct timespec time = {.tv_sec = us / 1000000, .tv_nsec = (long)(us % 1000000) * 1000};
     nanosleep(&time, NULL);
 }
 
@@ -249,7 +249,7 @@ const struct avj_io *avj_io_posix(void)
         .unlock = posix_unlock,
         .now_ms = posix_now_ms,
         .monotonic_ms = posix_monotonic_ms,
-        .sleep_ms = posix_sleep_ms,
+        .sleep_us = posix_sleep_us,
         .random = posix_random,
         .boot_id = posix_boot_id,
     };
@@ -289,4 +289,13 @@ int avj_io_write_full(const struct avj_io *io, int file, const void *data, size_
         *done += (size_t)n;
     }
     return 0;
+}
+
+int avj_io_sync(const struct avj_io *io, int file)
+{
+    int r;
+    do
+        r = io->sync(io->ctx, file);
+    while (r == -EINTR);
+    return r < 0 ? r : 0;
 }

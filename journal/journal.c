@@ -1,5 +1,5 @@
 /* Making, opening and closing a journal. */
-#include "journal/private.h"
+#include "journal/maintain.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -89,7 +89,23 @@ static enum avj_status first_segment(const struct avj_io *io, const char *path,
     if (r < 0)
         return avj_fail_errno(err, -r, "random numbers");
     io->boot_id(io->ctx, h.boot_id);
-    return avj_segment_create(io, path, &h, err);
+    struct avj_dictionary dictionary;
+    struct avj_draft draft;
+    avj_dictionary_default(&dictionary);
+    status = avj_draft_begin(&draft, io, path, 1, NULL, err);
+    if (status != AVJ_OK)
+        return status;
+    status = avj_draft_header(&draft, &h, &dictionary, err);
+    if (status == AVJ_OK)
+        status = avj_draft_publish(&draft, err);
+    else
+        avj_draft_drop(&draft);
+    if (status != AVJ_OK) {
+        char name[AVJ_PATH_MAX];
+        avj_segment_path(path, 1, ".seg", name);
+        (void)io->unlink(io->ctx, name); /* nobody has seen it: this process has the lock */
+    }
+    return status;
 }
 
 static enum avj_status create_locked(const struct avj_io *io, const char *path, int lock,
@@ -173,16 +189,27 @@ static enum avj_status header_of(struct avj_journal *j, const struct avj_segment
     return status;
 }
 
-/* A successor says where its predecessor ends.  One that can not be read is the cursor's to
- * complain of. */
-static void measure_sealed(struct avj_journal *j, const struct avj_segment_entry *list,
-                           size_t count)
+/* What the finished segments come to: a sealed one is all log; of the others the successor says
+ * where they end.  What can not be read is the cursor's to complain of. */
+static uint64_t measure_finished(struct avj_journal *j, const struct avj_segment_entry *list,
+                                 size_t count, uint64_t *sealed)
 {
-    for (size_t i = 1; i < count; i++) {
-        struct avj_segment_header header;
-        if (header_of(j, &list[i], &header, NULL) == AVJ_OK)
-            j->sealed_bytes += header.prev_end;
+    uint64_t bytes = 0;
+    struct avj_segment_header header;
+    bool before_is_sealed = false;
+    *sealed = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (header_of(j, &list[i], &header, NULL) != AVJ_OK)
+            continue;
+        if (i > 0 && !before_is_sealed)
+            bytes += header.prev_end;
+        before_is_sealed = header.sealed;
+        if (!header.sealed)
+            continue;
+        ++*sealed;
+        bytes += avj_segment_size(j, list[i].number);
     }
+    return bytes;
 }
 
 static enum avj_status place_tail(struct avj_journal *j, const struct avj_segment_entry *last,
@@ -202,10 +229,7 @@ static enum avj_status place_tail(struct avj_journal *j, const struct avj_segmen
         return avj_fail(err, AVJ_EVERSION, "%s: made by a newer program, can only be read here",
                         j->path);
     memcpy(j->journal_id, j->segment.journal_id, 16);
-    j->tail.segment_no = last->number;
-    j->tail.offset = AVJ_SEGMENT_HEADER_LEN;
-    j->tail.chain = j->segment.chain;
-    j->tail.next_seq = j->segment.first_seq;
+    avj_place_begin(&j->tail, &j->segment);
     return AVJ_OK;
 }
 
@@ -225,7 +249,8 @@ static enum avj_status load_segments(struct avj_journal *j, struct avj_error *er
     if (status == AVJ_OK)
         status = place_tail(j, &list[count - 1], err);
     if (status == AVJ_OK) {
-        measure_sealed(j, list, count);
+        uint64_t sealed;
+        j->sealed_bytes = measure_finished(j, list, count, &sealed);
         j->first_seq = first.first_seq;
         j->segments = count;
     }
@@ -238,11 +263,12 @@ static enum avj_status find_end(struct avj_journal *j, struct avj_error *err)
 {
     if (j->options.read_only)
         return avj_tail_catch_up(j, false, err);
-    enum avj_status status = avj_file_lock(j, err);
+    enum avj_status status = avj_append_lock(j, err);
     if (status != AVJ_OK)
         return status;
     status = avj_tail_catch_up(j, true, err);
-    avj_file_unlock(j);
+    j->in_order = status == AVJ_OK;
+    avj_append_unlock(j);
     return status;
 }
 
@@ -254,6 +280,8 @@ static enum avj_status set_up(struct avj_journal *j, const char *path, struct av
         return avj_fail(err, AVJ_ENOMEM, "out of memory");
     j->io->boot_id(j->io->ctx, j->boot_id);
     int r = j->io->random(j->io->ctx, &j->writer_id, sizeof(j->writer_id));
+    if (r >= 0)
+        r = j->io->random(j->io->ctx, &j->handle_id, sizeof(j->handle_id));
     if (r < 0)
         return avj_fail_errno(err, -r, "random numbers");
     enum avj_status status = load_segments(j, err);
@@ -273,6 +301,7 @@ static struct avj_journal *new_journal(const struct avj_journal_options *options
         return NULL;
     j->options = with_defaults(options);
     j->io = j->options.io;
+    j->process = (long)getpid();
     j->lock_file = j->sync_file = j->file = j->wake_fd = -1;
     avj_reader_init(&j->reader, j->io);
     pthread_mutex_init(&j->append_mutex, NULL);
@@ -304,11 +333,13 @@ void avj_journal_close(struct avj_journal *j)
 {
     if (!j)
         return;
+    avj_background_stop(j);
     if (j->file >= 0) {
         enum avj_status ignored = avj_journal_sync(j, NULL);
         (void)ignored;
-        (void)j->io->close(j->io->ctx, j->file);
     }
+    if (j->file >= 0) /* a sync that fails may have given it up */
+        (void)j->io->close(j->io->ctx, j->file);
     if (j->lock_file >= 0)
         (void)j->io->close(j->io->ctx, j->lock_file);
     if (j->sync_file >= 0)
@@ -317,6 +348,7 @@ void avj_journal_close(struct avj_journal *j)
         close(j->wake_fd);
     avj_reader_release(&j->reader);
     avj_packer_free(j->packer);
+    avj_retained_release(&j->retained);
     pthread_cond_destroy(&j->synced);
     pthread_mutex_destroy(&j->state_mutex);
     pthread_mutex_destroy(&j->append_mutex);
@@ -326,15 +358,35 @@ void avj_journal_close(struct avj_journal *j)
 
 /* ---- the rest ---- */
 
+/* Sealing goes on in any process, so the files are asked. */
+static enum avj_status measure(struct avj_journal *j, struct avj_journal_info *info,
+                               struct avj_error *err)
+{
+    struct avj_segment_entry *list;
+    size_t count;
+    enum avj_status status = avj_list_segments(j->io, j->path, &list, &count, NULL, NULL, err);
+    if (status != AVJ_OK)
+        return status;
+    while (count > 1 && list[count - 1].number > j->tail.segment_no)
+        count--; /* younger than what was caught up with */
+    info->segments = count;
+    info->bytes = measure_finished(j, list, count, &info->sealed) + j->tail.offset;
+    uint64_t size = avj_segment_size(j, j->tail.segment_no);
+    if (!j->torn && size > j->tail.offset)
+        info->reserved = size - j->tail.offset;
+    free(list);
+    return AVJ_OK;
+}
+
 enum avj_status avj_journal_info(struct avj_journal *j, struct avj_journal_info *info,
                                  struct avj_error *err)
 {
     memset(info, 0, sizeof(*info));
     pthread_mutex_lock(&j->append_mutex);
     enum avj_status status = avj_tail_catch_up(j, false, err);
+    if (status == AVJ_OK)
+        status = measure(j, info, err);
     memcpy(info->journal_id, j->journal_id, 16);
-    info->segments = j->segments;
-    info->bytes = j->sealed_bytes + j->tail.offset;
     info->first_seq = j->first_seq;
     info->next_seq = j->tail.next_seq;
     info->unsynced_tail_bytes = j->torn_bytes;

@@ -12,8 +12,9 @@
  * process.  Readers take no lock.
  *
  * Threading: a struct avj_journal may be used by several threads at once; concurrent durable
- * appends share one sync.  A cursor belongs to one thread.  Lifetime: close every cursor before the
- * journal.
+ * appends, of other processes too, share one sync.  A cursor belongs to one thread.  A handle may
+ * start threads of its own (see no_background) and does not survive a fork: open another one in the
+ * child.  Lifetime: close every cursor before the journal.
  */
 #ifndef AVJ_JOURNAL_H
 #define AVJ_JOURNAL_H
@@ -26,6 +27,8 @@
 /* Largest record, and most records in one append (one frame). */
 #define AVJ_RECORD_MAX            ((size_t)15 * 1024 * 1024)
 #define AVJ_RECORDS_PER_FRAME_MAX 65535u
+/* Last sequence number that a journal can give. */
+#define AVJ_SEQ_MAX ((uint64_t)INT64_MAX)
 /* Largest payload of a frame before compression: records plus at most 4 bytes a record. */
 #define AVJ_FRAME_RAW_MAX ((size_t)16 * 1024 * 1024)
 
@@ -39,8 +42,9 @@ struct avj_slice {
 
 enum avj_durability {
     AVJ_DURABLE = 0, /* returns after the data is on stable storage */
-    AVJ_RELAXED = 1, /* returns after the write; survives a killed process, not a power cut; the
-                        next durable append or sync covers it */
+    AVJ_RELAXED = 1, /* returns after the write; survives a killed process, not a power cut nor a
+                        disk that fails; the next durable append or sync covers it, or says that
+                        it could not */
 };
 
 struct avj_journal_options { /* all zero: the defaults */
@@ -50,12 +54,18 @@ struct avj_journal_options { /* all zero: the defaults */
     uint64_t
         segment_target; /* bytes after which a new segment is begun, 0: 8 MiB; 64 KiB at least */
     unsigned lock_timeout_ms; /* how long an append waits for another process's lock, 0: 10,000 */
+    bool no_reserve;          /* write no zeros ahead of durable appends (slower, files not larger
+                                 than what is in them) */
+    bool no_background; /* no thread of its own: sealing and training of dictionaries is left to
+                           others and to avj_journal_maintain() */
 };
 
 struct avj_journal_info {
     uint8_t journal_id[16];
     uint64_t segments;  /* files in the chain */
+    uint64_t sealed;    /* of them rewritten into large frames */
     uint64_t bytes;     /* their valid bytes, headers included */
+    uint64_t reserved;  /* zeros written ahead in the last one; not in `bytes` */
     uint64_t first_seq; /* of the first record kept; 1 in a new journal */
     uint64_t next_seq;  /* the next record to be appended gets this */
     uint64_t
@@ -79,7 +89,8 @@ AVJ_API AVJ_CHECKED enum avj_status avj_journal_create(const char *path,
  * verifying the last segment's frames.  A torn tail is set aside, never edited: the next append
  * begins a new segment. *out is owned by the caller: avj_journal_close. Errors: AVJ_ENOTJOURNAL,
  * AVJ_EVERSION (made by a newer program), AVJ_ECORRUPT (damage before the end: run avchat-fsck),
- * AVJ_EACCES, AVJ_EIO, AVJ_ENOMEM.
+ * AVJ_ELOCKED (another process held the append lock for lock_timeout_ms), AVJ_EACCES, AVJ_EIO,
+ * AVJ_ENOMEM.
  */
 AVJ_API AVJ_CHECKED enum avj_status avj_journal_open(const char *path,
                                                      const struct avj_journal_options *options,
@@ -93,22 +104,60 @@ AVJ_API void avj_journal_close(struct avj_journal *journal);
 /*
  * Appends `count` records (1 .. AVJ_RECORDS_PER_FRAME_MAX; copied) as one frame: after a crash all
  * of them are there or none. *first_seq (may be NULL) gets the sequence number of the first; the
- * others follow without holes. Durable on return with AVJ_DURABLE. Errors: AVJ_ETOOBIG (a record
- * over AVJ_RECORD_MAX, or all together over AVJ_FRAME_RAW_MAX), AVJ_ENOSPC (nothing was appended;
- * works again when there is space), AVJ_ELOCKED (another process held the lock for lock_timeout_ms;
- * nothing appended), AVJ_EREADONLY, AVJ_EIO (nothing acknowledged), AVJ_ESYNC (the sync failed:
- * whether the records survive is unknown, the handle refuses further appends; open the journal
- * again).
+ * others follow without holes. Durable on return with AVJ_DURABLE. Errors:
+ * nothing was appended: AVJ_ETOOBIG (a record over AVJ_RECORD_MAX, all together over
+ * AVJ_FRAME_RAW_MAX, or sequence numbers used up), AVJ_ENOSPC (works again when there is space),
+ * AVJ_ELOCKED (another process held the lock for lock_timeout_ms), AVJ_EREADONLY, AVJ_ECORRUPT,
+ * AVJ_EIO, AVJ_ENOMEM;
+ * appended, *first_seq is set, but not yet durable: AVJ_EUNSYNCED (another process holds up the
+ * sync for lock_timeout_ms: avj_journal_sync() tries again); may have been appended: AVJ_ESYNC (the
+ * sync failed.  Where the message says so the log goes on in a new segment, with these records
+ * where they could be saved, and so does the handle: look before you append them again.  Else the
+ * handle refuses further appends; open the journal again).
  */
 AVJ_API AVJ_CHECKED enum avj_status avj_journal_append(struct avj_journal *journal,
                                                        const struct avj_slice *records,
                                                        size_t count, enum avj_durability durability,
                                                        uint64_t *first_seq, struct avj_error *err);
 
-/* Makes everything appended through this handle durable.  Errors: AVJ_ESYNC as above,
- * AVJ_EREADONLY. */
+/* Makes everything appended through this handle durable.  Errors: AVJ_ESYNC and AVJ_EUNSYNCED as
+ * above, AVJ_EREADONLY. */
 AVJ_API AVJ_CHECKED enum avj_status avj_journal_sync(struct avj_journal *journal,
                                                      struct avj_error *err);
+
+/* Begins a new segment, whatever the size of the present one; what was appended to that is durable
+ * on return.  Does nothing where the last segment is empty.  For programs that want a segment to
+ * end now (before a copy of the folder is made, say).  Errors: as avj_journal_append. */
+AVJ_API AVJ_CHECKED enum avj_status avj_journal_rotate(struct avj_journal *journal,
+                                                       struct avj_error *err);
+
+struct avj_maintenance { /* all zero: the defaults */
+    void *arg;
+    /* Asked often; true ends the work early, with AVJ_OK. */
+    bool (*stop)(void *arg);
+    /* After each finished segment, sealed now or before. */
+    void (*progress)(void *arg, uint64_t segments_done, uint64_t segments_total);
+};
+
+struct avj_maintained {
+    uint64_t sealed;                    /* segments */
+    uint64_t bytes_before, bytes_after; /* of their files */
+    uint64_t damaged;                   /* left as they are: run avchat-fsck */
+    bool trained;                       /* a dictionary; the next segment begins with it */
+};
+
+/*
+ * Does what pays now and is otherwise done in the background: seals finished segments (rewrites
+ * them into large frames, some 8 MB of records a second; the records stay), and trains a
+ * compression dictionary where the log has grown enough.  Appends and reads go on meanwhile, in
+ * this process and others.  how and done may be NULL.  Errors: AVJ_ELOCKED (another process is at
+ * it), AVJ_EREADONLY, AVJ_ENOSPC (sealing needs space for one more segment), AVJ_EIO, AVJ_ENOMEM;
+ * what was done before stays done.
+ */
+AVJ_API AVJ_CHECKED enum avj_status avj_journal_maintain(struct avj_journal *journal,
+                                                         const struct avj_maintenance *how,
+                                                         struct avj_maintained *done,
+                                                         struct avj_error *err);
 
 /* Looks for what other processes appended and fills *info.  Errors: AVJ_ECORRUPT, AVJ_EIO. */
 AVJ_API AVJ_CHECKED enum avj_status

@@ -8,18 +8,33 @@
 #ifndef AVJ_PAYLOAD_H
 #define AVJ_PAYLOAD_H
 
+#include "journal/dictionary.h"
 #include "journal/scan.h"
 
+#include <limits.h>
+
 struct avj_packer; /* compression state and buffers, reused from frame to frame */
+
+/* In place of a zstd level: for sealed segments, small rather than quick. */
+#define AVJ_LEVEL_SEALING INT_MAX
 
 struct avj_packer *avj_packer_new(int level); /* NULL: out of memory */
 void avj_packer_free(struct avj_packer *packer);
 
+/* Small payloads are compressed with this dictionary from now on (copied; len 0: none).  Cheap
+ * where it is the one in use.  AVJ_ENOMEM: none is used. */
+AVJ_CHECKED enum avj_status avj_packer_dictionary(struct avj_packer *packer,
+                                                  const struct avj_dictionary *dictionary);
+
+/* Hash of the dictionary in use; 0: none. */
+uint64_t avj_packer_dictionary_hash(const struct avj_packer *packer);
+
 struct avj_payload {
     const uint8_t *stored; /* borrowed until the next pack */
     uint32_t stored_len, raw_len;
+    uint32_t dictionary; /* low half of its hash; 0: none */
     uint16_t count;
-    bool compressed;
+    bool compressed, bare;
 };
 
 /* AVJ_EINVAL (no records, too many), AVJ_ETOOBIG, AVJ_ENOMEM. */
@@ -32,11 +47,25 @@ struct avj_unpacker;
 struct avj_unpacker *avj_unpacker_new(void);
 void avj_unpacker_free(struct avj_unpacker *unpacker);
 
+/* As avj_packer_dictionary: of the frames that come. */
+AVJ_CHECKED enum avj_status avj_unpacker_dictionary(struct avj_unpacker *unpacker,
+                                                    const struct avj_dictionary *dictionary);
+
 /* Makes `stored` (borrowed; kept when not compressed) the payload to walk.  Checks the record
  * framing as a whole: count records filling raw_len. AVJ_ECORRUPT, AVJ_ENOMEM. */
 AVJ_CHECKED enum avj_status avj_unpack(struct avj_unpacker *unpacker,
                                        const struct avj_frame_info *frame, const uint8_t *stored);
 /* The next record; false when there is none. */
 bool avj_unpack_next(struct avj_unpacker *unpacker, struct avj_slice *record);
+/* The whole payload of the frame at hand, unpacked; borrowed as records are. */
+struct avj_slice avj_unpacked(const struct avj_unpacker *unpacker);
+
+/* Packs a payload that is framed already (records behind their lengths, or an index). */
+AVJ_CHECKED enum avj_status avj_pack_payload(struct avj_packer *packer, const uint8_t *raw,
+                                             size_t len, struct avj_payload *payload,
+                                             struct avj_error *err);
+
+/* Bytes of a record of that length with its length in front, at most len + 4. */
+size_t avj_record_put(uint8_t *out, const void *data, size_t len);
 
 #endif

@@ -6,14 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is read at once where frames are small. */
-#define WINDOW ((size_t)256 * 1024)
+/* What is read at once where frames are small: little at first, since most who look at the end of
+ * the log find nothing new there; twice as much with every step forward. */
+#define WINDOW_MIN ((size_t)4 * 1024)
+#define WINDOW     ((size_t)256 * 1024)
 
 void avj_reader_init(struct avj_reader *r, const struct avj_io *io)
 {
     memset(r, 0, sizeof(*r));
     r->io = io;
     r->file = -1;
+    r->ahead = WINDOW_MIN;
 }
 
 void avj_reader_release(struct avj_reader *r)
@@ -21,12 +24,15 @@ void avj_reader_release(struct avj_reader *r)
     if (r->file >= 0)
         r->io->close(r->io->ctx, r->file);
     free(r->window);
+    free(r->dictionary);
+    free(r->stored);
     avj_reader_init(r, r->io);
 }
 
 void avj_reader_forget(struct avj_reader *r)
 {
     r->len = 0;
+    r->ahead = WINDOW_MIN;
 }
 
 int64_t avj_reader_size(struct avj_reader *r)
@@ -38,13 +44,30 @@ static bool grow(struct avj_reader *r, size_t len)
 {
     if (len <= r->cap)
         return true;
-    size_t cap = len > WINDOW ? len : WINDOW;
-    uint8_t *window = realloc(r->window, cap);
+    uint8_t *window = realloc(r->window, len);
     if (!window)
         return false;
     r->window = window;
-    r->cap = cap;
+    r->cap = len;
     return true;
+}
+
+/* Reads the window anew from `offset`, at least `len` bytes where there are so many. */
+static bool refill(struct avj_reader *r, uint64_t offset, size_t len)
+{
+    bool onward = r->len && offset > r->window_at && offset <= r->window_at + r->len;
+    if (onward && r->ahead < WINDOW)
+        r->ahead *= 2;
+    if (len < r->ahead)
+        len = r->ahead;
+    r->len = 0;
+    if (!grow(r, len)) {
+        r->io_error = -ENOMEM;
+        return false;
+    }
+    r->window_at = offset;
+    r->io_error = avj_io_read_full(r->io, r->file, r->window, len, offset, &r->len);
+    return r->io_error == 0;
 }
 
 /* Makes [offset, offset+len) available where the file and `limit` have it; *got says how much there
@@ -58,16 +81,8 @@ static const uint8_t *fetch(struct avj_reader *r, uint64_t offset, size_t len, u
         return nothing;
     if (len > limit - offset)
         len = (size_t)(limit - offset);
-    if (offset < r->window_at || offset + len > r->window_at + r->len) {
-        if (!grow(r, len)) {
-            r->io_error = -ENOMEM;
-            return NULL;
-        }
-        r->window_at = offset;
-        r->io_error = avj_io_read_full(r->io, r->file, r->window, r->cap, offset, &r->len);
-        if (r->io_error)
-            return NULL;
-    }
+    if ((offset < r->window_at || offset + len > r->window_at + r->len) && !refill(r, offset, len))
+        return NULL;
     size_t skip = (size_t)(offset - r->window_at);
     *got = r->len - skip < len ? r->len - skip : len;
     return r->window + skip;
@@ -95,6 +110,72 @@ enum avj_status avj_reader_open(struct avj_reader *r, const char *path,
     return status;
 }
 
+static enum avj_status damaged(const struct avj_segment_header *header, struct avj_error *err)
+{
+    return avj_fail(err, AVJ_ECORRUPT,
+                    "segment %llu at offset %u: the dictionary is damaged; run avchat-fsck",
+                    (unsigned long long)header->segment_no, AVJ_SEGMENT_HEADER_LEN);
+}
+
+/* Reads what stands between the header and the first frame, zeros at its end included. */
+static enum avj_status read_stored(struct avj_reader *r, const struct avj_segment_header *header,
+                                   struct avj_error *err)
+{
+    size_t room = (size_t)(header->frames_at - AVJ_SEGMENT_HEADER_LEN), got = 0;
+    uint8_t *stored = realloc(r->stored, room);
+    if (!stored)
+        return avj_fail(err, AVJ_ENOMEM, "dictionary: out of memory");
+    r->stored = stored;
+    int e = avj_io_read_full(r->io, r->file, stored, room, AVJ_SEGMENT_HEADER_LEN, &got);
+    if (e)
+        return avj_fail_errno(err, -e, "segment %llu", (unsigned long long)header->segment_no);
+    if (got < room || avj_hash64(stored, room) != header->dictionary.stored_hash)
+        return damaged(header, err);
+    return AVJ_OK;
+}
+
+static enum avj_status embedded(struct avj_reader *r, const struct avj_segment_header *header,
+                                struct avj_dictionary *out, struct avj_error *err)
+{
+    const struct avj_dictionary_ref *ref = &header->dictionary;
+    uint8_t *bytes;
+    size_t len;
+    enum avj_status status = read_stored(r, header, err);
+    if (status != AVJ_OK)
+        return status;
+    status = avj_dictionary_unpack(r->stored, ref->stored_len, ref->hash, &bytes, &len, err);
+    if (status != AVJ_OK)
+        return status == AVJ_ENOMEM ? status : damaged(header, err);
+    free(r->dictionary);
+    r->dictionary = bytes;
+    if (len != ref->len)
+        return damaged(header, err);
+    *out = (struct avj_dictionary){.data = bytes,
+                                   .len = ref->len,
+                                   .hash = ref->hash,
+                                   .stored = r->stored,
+                                   .stored_len = ref->stored_len};
+    return AVJ_OK;
+}
+
+enum avj_status avj_reader_dictionary(struct avj_reader *r, const struct avj_segment_header *header,
+                                      struct avj_dictionary *out, struct avj_error *err)
+{
+    const struct avj_dictionary_ref *ref = &header->dictionary;
+    memset(out, 0, sizeof(*out));
+    if (ref->kind == AVJ_DICTIONARY_NONE)
+        return AVJ_OK;
+    if (ref->kind == AVJ_DICTIONARY_SHIPPED) {
+        if (avj_dictionary_find(ref->hash, out) && out->len == ref->len)
+            return AVJ_OK;
+        return avj_fail(err, AVJ_EVERSION,
+                        "segment %llu uses a dictionary that this program does not have: update "
+                        "avchat",
+                        (unsigned long long)header->segment_no);
+    }
+    return embedded(r, header, out, err);
+}
+
 static void describe(const struct avj_frame_header *h, uint64_t offset, struct avj_frame_info *f)
 {
     f->offset = offset;
@@ -107,7 +188,10 @@ static void describe(const struct avj_frame_header *h, uint64_t offset, struct a
     f->chain_before = h->prev_hash;
     f->chain_after = h->header_hash;
     f->writer_id = h->writer_id;
+    f->dictionary = h->dict_id;
+    f->type = h->type;
     f->compressed = (h->flags & AVJ_FRAME_FLAG_ZSTD) != 0;
+    f->bare = (h->flags & AVJ_FRAME_FLAG_BARE) != 0;
 }
 
 /* Everything behind a good header: payload, padding, trailer. */
@@ -125,6 +209,19 @@ static enum avj_damage judge_body(const struct avj_frame_header *h, uint64_t pla
     if (memcmp(trailer, bytes + total - AVJ_FRAME_TRAILER_LEN, AVJ_FRAME_TRAILER_LEN) != 0)
         return AVJ_DAMAGE_TRAILER;
     return AVJ_DAMAGE_NONE;
+}
+
+bool avj_frame_from_memory(const uint8_t salt[16], uint64_t offset, const uint8_t *bytes,
+                           size_t len, struct avj_frame_info *frame, const uint8_t **stored)
+{
+    struct avj_frame_header h;
+    uint64_t place = avj_frame_place(salt, offset);
+    memset(frame, 0, sizeof(*frame));
+    if (len < AVJ_FRAME_HEADER_LEN || !avj_frame_header_decode(bytes, place, &h))
+        return false;
+    describe(&h, offset, frame);
+    *stored = bytes + AVJ_FRAME_HEADER_LEN;
+    return frame->total_len == len && judge_body(&h, place, bytes, len) == AVJ_DAMAGE_NONE;
 }
 
 static enum avj_at bad(enum avj_damage *damage, enum avj_damage value)

@@ -8,6 +8,7 @@
 #ifndef AVJ_READER_H
 #define AVJ_READER_H
 
+#include "journal/dictionary.h"
 #include "journal/format.h"
 
 struct avj_reader {
@@ -15,9 +16,12 @@ struct avj_reader {
     int file; /* owned; -1: closed */
     uint8_t salt[16];
     uint8_t *window;
-    size_t cap, len;    /* allocated; filled */
-    uint64_t window_at; /* file offset of window[0] */
-    int io_error;       /* -errno of a failed read, 0 */
+    size_t cap, len;              /* allocated; filled */
+    uint64_t window_at;           /* file offset of window[0] */
+    size_t ahead;                 /* how much is read at once */
+    uint8_t *dictionary, *stored; /* owned: the segment's, unpacked and as it stands; NULL: not
+                                     loaded */
+    int io_error;                 /* -errno of a failed read, 0 */
 };
 
 void avj_reader_init(struct avj_reader *reader, const struct avj_io *io);
@@ -29,6 +33,14 @@ void avj_reader_release(struct avj_reader *reader);
 AVJ_CHECKED enum avj_status avj_reader_open(struct avj_reader *reader, const char *path,
                                             struct avj_segment_header *header,
                                             struct avj_error *err);
+
+/* The dictionary of the segment that is open, by its header; len 0 where it has none.  *out borrows
+ * from the reader until it is released or asked again.  Errors: AVJ_ECORRUPT, AVJ_EVERSION (one
+ * that this program does not have), AVJ_EIO, AVJ_ENOMEM. */
+AVJ_CHECKED enum avj_status avj_reader_dictionary(struct avj_reader *reader,
+                                                  const struct avj_segment_header *header,
+                                                  struct avj_dictionary *out,
+                                                  struct avj_error *err);
 
 /* Current size of the file, or -errno. */
 int64_t avj_reader_size(struct avj_reader *reader);
@@ -51,6 +63,11 @@ enum avj_at {
 enum avj_at avj_reader_frame(struct avj_reader *reader, uint64_t offset, uint64_t limit,
                              struct avj_frame_info *frame, const uint8_t **stored,
                              enum avj_damage *damage);
+
+/* As avj_reader_frame for a frame in memory: true if and only if these bytes are a good frame of
+ * that segment and place. */
+bool avj_frame_from_memory(const uint8_t salt[16], uint64_t offset, const uint8_t *bytes,
+                           size_t len, struct avj_frame_info *frame, const uint8_t **stored);
 
 /* Offset of the first byte at or after `offset` that is not zero, `limit` when there is none; on a
  * read error sets io_error and returns limit. */

@@ -1,5 +1,6 @@
 /* Segments read without trust: see scan.h. */
-#include "journal/private.h"
+#include "journal/hash.h"
+#include "journal/index.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,6 +18,9 @@ static const char *const damage_texts[] = {
     [AVJ_DAMAGE_DECOMPRESS] = "payload can not be decoded",
     [AVJ_DAMAGE_PADDING] = "padding is not zero",
     [AVJ_DAMAGE_TRUNCATED] = "file ends inside a frame",
+    [AVJ_DAMAGE_DICTIONARY] = "dictionary damaged",
+    [AVJ_DAMAGE_INDEX] = "index missing or wrong",
+    [AVJ_DAMAGE_CONTENT] = "records are not those that were sealed",
 };
 
 const char *avj_damage_text(enum avj_damage damage)
@@ -151,6 +155,11 @@ struct scan {
     uint64_t at;
     bool chained; /* no gap since the header: result->end moves */
     bool want_records;
+
+    /* Of a sealed segment: */
+    struct avj_index_builder index; /* as it must be */
+    struct avj_hash_stream *content;
+    bool index_met;
 };
 
 static enum avj_status tell_damage(struct scan *s, enum avj_damage damage, uint64_t offset,
@@ -162,6 +171,15 @@ static enum avj_status tell_damage(struct scan *s, enum avj_damage damage, uint6
     return s->events->damage(s->events->arg, damage, offset, len, next);
 }
 
+/* Damage to what stands beside the frames: it breaks no chain. */
+static enum avj_status tell_aside(struct scan *s, enum avj_damage damage, uint64_t offset,
+                                  uint64_t len)
+{
+    if (!s->events->damage)
+        return AVJ_OK;
+    return s->events->damage(s->events->arg, damage, offset, len, NULL);
+}
+
 static enum avj_status give_records(struct scan *s, const struct avj_frame_info *frame,
                                     const uint8_t *stored)
 {
@@ -170,7 +188,9 @@ static enum avj_status give_records(struct scan *s, const struct avj_frame_info 
         return tell_damage(s, AVJ_DAMAGE_DECOMPRESS, frame->offset, frame->total_len, NULL);
     if (status != AVJ_OK)
         return avj_fail(s->err, status, "%s: out of memory", s->path);
-    struct avj_slice record;
+    struct avj_slice record = avj_unpacked(s->unpacker);
+    if (s->content)
+        avj_hash_stream_add(s->content, record.data, record.len);
     uint64_t seq = frame->first_seq;
     while (avj_unpack_next(s->unpacker, &record)) {
         if (s->events->record)
@@ -182,12 +202,53 @@ static enum avj_status give_records(struct scan *s, const struct avj_frame_info 
     return AVJ_OK;
 }
 
+/* The index of a sealed segment must tell of just the frames that were met. */
+static enum avj_status take_index(struct scan *s, const struct avj_frame_info *frame,
+                                  const uint8_t *stored)
+{
+    enum avj_status status = avj_unpack(s->unpacker, frame, stored);
+    if (status == AVJ_ENOMEM)
+        return avj_fail(s->err, status, "%s: out of memory", s->path);
+    struct avj_slice entries = avj_unpacked(s->unpacker);
+    size_t len = s->index.count * AVJ_INDEX_ENTRY_LEN;
+    s->index_met = true;
+    if (status == AVJ_OK && s->chained && frame->offset == s->result->header.from.index_at &&
+        frame->chain_before == s->result->chain && frame->first_seq == s->result->next_seq &&
+        s->result->next_seq == s->result->header.from.last_seq + 1 && entries.len == len &&
+        memcmp(entries.data, s->index.entries, len) == 0)
+        return AVJ_OK;
+    return tell_aside(s, AVJ_DAMAGE_INDEX, frame->offset, frame->total_len);
+}
+
+/* A frame of a sealed segment that holds no records. */
+static enum avj_status take_other(struct scan *s, const struct avj_frame_info *frame,
+                                  const uint8_t *stored)
+{
+    enum avj_status status = AVJ_OK;
+    if (!s->result->header_ok || !s->result->header.sealed)
+        status = tell_damage(s, AVJ_DAMAGE_FRAME_HEADER, frame->offset, frame->total_len, NULL);
+    else if (frame->type == AVJ_FRAME_INDEX && !s->index_met)
+        status = take_index(s, frame, stored);
+    else if (frame->type != AVJ_FRAME_SET_ASIDE || !s->index_met ||
+             frame->chain_before != s->result->chain)
+        status = tell_damage(s, AVJ_DAMAGE_CHAIN, frame->offset, frame->total_len, NULL);
+    s->at = frame->offset + frame->total_len;
+    s->result->chain = frame->chain_after;
+    return status;
+}
+
 /* An intact frame: does it continue what was before? Either way it is reported. */
 static enum avj_status take_frame(struct scan *s, const struct avj_frame_info *frame,
                                   const uint8_t *stored)
 {
     struct avj_scan_result *r = s->result;
     enum avj_status status = AVJ_OK;
+    if (frame->type != AVJ_FRAME_RECORDS)
+        return take_other(s, frame, stored);
+    const struct avj_place place = {
+        .offset = frame->offset, .chain = frame->chain_before, .next_seq = frame->first_seq};
+    if (r->header.sealed && !avj_index_add(&s->index, &place))
+        return avj_fail(s->err, AVJ_ENOMEM, "%s: out of memory", s->path);
     if (frame->chain_before != r->chain)
         status = s->chained
                      ? tell_damage(s, AVJ_DAMAGE_CHAIN, frame->offset, frame->total_len, frame)
@@ -300,6 +361,79 @@ static enum avj_status scan_headerless(struct scan *s)
     return scan_frames(s);
 }
 
+/* The dictionary is needed to unpack frames only; without it those that use it are lost. */
+static enum avj_status load_dictionary(struct scan *s)
+{
+    struct avj_dictionary dictionary;
+    const struct avj_segment_header *h = &s->result->header;
+    enum avj_status status = avj_reader_dictionary(&s->reader, h, &dictionary, s->err);
+    if (status == AVJ_ECORRUPT)
+        return tell_aside(s, AVJ_DAMAGE_DICTIONARY, AVJ_SEGMENT_HEADER_LEN,
+                          h->dictionary.stored_len);
+    if (status == AVJ_OK && avj_unpacker_dictionary(s->unpacker, &dictionary) != AVJ_OK)
+        status = avj_fail(s->err, AVJ_ENOMEM, "%s: out of memory", s->path);
+    return status;
+}
+
+/* A sealed segment was synced before it got its name: nothing of it may be missing. */
+static enum avj_status end_sealed(struct scan *s)
+{
+    const struct avj_segment_header *h = &s->result->header;
+    uint8_t content[16];
+    if (!s->index_met)
+        return tell_aside(s, AVJ_DAMAGE_INDEX, h->from.index_at, 0);
+    if (!s->content || !s->chained)
+        return AVJ_OK;
+    avj_hash_stream_end(s->content, content);
+    if (memcmp(content, h->from.content, 16) == 0)
+        return AVJ_OK;
+    return tell_aside(s, AVJ_DAMAGE_CONTENT, h->frames_at, h->from.index_at - h->frames_at);
+}
+
+/* Bytes behind the limit, where they are more than space written ahead. */
+static enum avj_status measure_set_aside(struct scan *s)
+{
+    struct avj_scan_result *r = s->result;
+    if (r->header.sealed) {
+        r->set_aside_bytes = r->header.from.set_aside_bytes;
+        return AVJ_OK;
+    }
+    if (r->file_bytes <= s->limit)
+        return AVJ_OK;
+    s->reader.io_error = 0;
+    uint64_t zeros_to = avj_reader_skip_zeros(&s->reader, s->limit, UINT64_MAX);
+    if (s->reader.io_error)
+        return avj_fail_errno(s->err, -s->reader.io_error, "%s", s->path);
+    if (zeros_to < r->file_bytes)
+        r->set_aside_bytes = r->file_bytes - s->limit;
+    return AVJ_OK;
+}
+
+static enum avj_status scan_whole(struct scan *s)
+{
+    struct avj_scan_result *r = s->result;
+    enum avj_status status = AVJ_OK;
+    r->header_ok = true;
+    s->at = r->header.frames_at;
+    r->end = s->at < r->file_bytes ? s->at : r->file_bytes;
+    r->chain = r->header.chain;
+    r->next_seq = r->header.first_seq;
+    s->chained = true;
+    if (r->header.sealed)
+        s->limit = UINT64_MAX;
+    if (r->header.sealed && s->want_records && !(s->content = avj_hash_stream_new()))
+        return avj_fail(s->err, AVJ_ENOMEM, "%s: out of memory", s->path);
+    if (s->events->segment)
+        status = s->events->segment(s->events->arg, &r->header);
+    if (status == AVJ_OK)
+        status = load_dictionary(s);
+    if (status == AVJ_OK)
+        status = scan_frames(s);
+    if (status == AVJ_OK && r->header.sealed)
+        status = end_sealed(s);
+    return status == AVJ_OK ? measure_set_aside(s) : status;
+}
+
 static enum avj_status run_scan(struct scan *s)
 {
     struct avj_scan_result *r = s->result;
@@ -312,14 +446,7 @@ static enum avj_status run_scan(struct scan *s)
     }
     if (status == AVJ_ECORRUPT)
         return scan_headerless(s);
-    if (status != AVJ_OK)
-        return status;
-    r->header_ok = true;
-    r->end = s->at = AVJ_SEGMENT_HEADER_LEN;
-    r->chain = r->header.chain;
-    r->next_seq = r->header.first_seq;
-    s->chained = true;
-    return scan_frames(s);
+    return status == AVJ_OK ? scan_whole(s) : status;
 }
 
 enum avj_status avj_scan_segment(const struct avj_io *io, const char *path, uint64_t limit,
@@ -343,5 +470,7 @@ enum avj_status avj_scan_segment(const struct avj_io *io, const char *path, uint
     enum avj_status status = run_scan(&s);
     avj_reader_release(&s.reader);
     avj_unpacker_free(s.unpacker);
+    avj_index_builder_release(&s.index);
+    avj_hash_stream_free(s.content);
     return status;
 }

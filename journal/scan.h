@@ -11,6 +11,31 @@
 
 #include "journal/journal.h"
 
+enum avj_dictionary_kind {
+    AVJ_DICTIONARY_NONE = 0,
+    AVJ_DICTIONARY_SHIPPED = 1,  /* ships with the program */
+    AVJ_DICTIONARY_EMBEDDED = 2, /* stands behind the segment's header */
+};
+
+/* The dictionary that a segment's frames may be compressed with. */
+struct avj_dictionary_ref {
+    uint32_t kind;
+    uint32_t len;         /* bytes */
+    uint32_t stored_len;  /* embedded: bytes behind the header; a zstd frame where less than len */
+    uint64_t hash;        /* XXH3-64 of the dictionary; its low half is what frames name */
+    uint64_t stored_hash; /* XXH3-64 of the bytes between header and first frame */
+};
+
+/* Of a sealed segment: the one that it was rewritten from, as its successor names it. */
+struct avj_sealed_from {
+    uint8_t salt[16];
+    uint64_t end, chain, last_seq;
+    uint8_t content[16];      /* XXH3-128 of all records behind their lengths */
+    uint64_t index_at;        /* offset of the index frame */
+    uint64_t set_aside_bytes; /* that stood behind the original's logical end; kept at the end */
+    int64_t sealed_ms;
+};
+
 /* A segment's header, decoded and verified by hash. */
 struct avj_segment_header {
     uint16_t version;
@@ -28,6 +53,10 @@ struct avj_segment_header {
     uint64_t prev_last_seq; /* 0: none */
     uint64_t prev_chain;    /* chain hash at prev_end */
     uint64_t chain;         /* chain value that this segment's first frame must carry */
+    uint64_t frames_at;     /* offset of the first frame */
+    struct avj_dictionary_ref dictionary;
+    bool sealed; /* `from` holds */
+    struct avj_sealed_from from;
 };
 
 struct avj_frame_info {
@@ -39,7 +68,16 @@ struct avj_frame_info {
     uint64_t durable_seq;
     uint64_t chain_before, chain_after;
     uint32_t writer_id;
+    uint32_t dictionary; /* 0: none */
+    uint8_t type;        /* enum avj_frame_type */
     bool compressed;
+    bool bare; /* zstd's magic number is not stored */
+};
+
+enum avj_frame_type {
+    AVJ_FRAME_RECORDS = 1,
+    AVJ_FRAME_INDEX = 2,     /* of a sealed segment: where its frames are; holds no record */
+    AVJ_FRAME_SET_ASIDE = 3, /* of a sealed segment: bytes from behind the original's end */
 };
 
 enum avj_damage {
@@ -54,6 +92,9 @@ enum avj_damage {
                               dictionary */
     AVJ_DAMAGE_PADDING,    /* bytes between payload and trailer that must be zero are not */
     AVJ_DAMAGE_TRUNCATED,  /* the file ends inside a frame */
+    AVJ_DAMAGE_DICTIONARY, /* the dictionary behind the header fails its hash */
+    AVJ_DAMAGE_INDEX,      /* sealed: the index is missing or tells of other frames */
+    AVJ_DAMAGE_CONTENT,    /* sealed: the records are not those of the original */
 };
 
 /* Short constant phrase for a damage ("payload checksum wrong"). */
@@ -63,6 +104,9 @@ AVJ_API const char *avj_damage_text(enum avj_damage damage);
  * be NULL. */
 struct avj_scan_events {
     void *arg;
+    /* First: the header, where it is good.  The file is open from then on: what comes is of it. */
+    enum avj_status (*segment)(void *arg, const struct avj_segment_header *header);
+    /* Frames that hold records. */
     enum avj_status (*frame)(void *arg, const struct avj_frame_info *frame);
     /* After its frame: each record of an intact frame.  data is borrowed during the call. */
     enum avj_status (*record)(void *arg, const struct avj_frame_info *frame, uint64_t seq,
@@ -80,16 +124,18 @@ struct avj_scan_result {
     struct avj_segment_header header;
     uint64_t file_bytes;
     uint64_t end; /* offset behind the last frame that continues the chain from the header without a
-                     gap */
+                     gap; never behind the file's */
     uint64_t chain;    /* chain value there */
     uint64_t next_seq; /* sequence number that the next frame there must have */
     uint64_t frames, records;
-    uint64_t durable_seq; /* highest durable_seq that any intact frame witnesses */
+    uint64_t durable_seq;     /* highest durable_seq that any intact frame witnesses */
+    uint64_t set_aside_bytes; /* behind `limit`, zeros apart; of a sealed segment: kept in it */
 };
 
 /*
- * Reads one segment file.  limit: look at no byte at or behind this offset (0: to the end of the
- * file); give a successor's prev_end, or the end captured from a live journal.  want_records:
+ * Reads one segment file.  limit: look for no frame at or behind this offset (0: to the end of the
+ * file); give a successor's prev_end, or the end captured from a live journal.  A sealed segment is
+ * read whole, whatever the limit.  want_records:
  * decompress and walk payloads (the `decode` phase). Damage is not an error of the call: AVJ_OK
  * with damage() called.  Errors: AVJ_ENOTFOUND, AVJ_EACCES, AVJ_EIO, AVJ_ENOMEM, AVJ_EVERSION
  * (incompatible flags), or what a callback returned.
@@ -126,6 +172,10 @@ AVJ_API AVJ_CHECKED enum avj_status avj_read_segment_header(const struct avj_io 
  * for. */
 struct avj_sync_witness {
     bool valid;
+    bool marked;        /* some sync was begun, whether or not a witness tells of it */
+    uint64_t unsettled; /* segment of which a sync in this boot failed, or whose end nobody saw; 0:
+                           none.  avj_read_sync_witness fills it */
+    uint32_t process;   /* that wrote it; for messages only */
     uint64_t segment_no, offset, seq, chain;
     uint8_t boot_id[16];
 };

@@ -16,11 +16,14 @@ static uint64_t slot_hash(const uint8_t slot[AVJ_WITNESS_SLOT], const uint8_t jo
     return avj_hash64(bytes, sizeof(bytes));
 }
 
-void avj_witness_encode(const struct avj_sync_witness *w, const uint8_t journal_id[16],
-                        uint8_t out[AVJ_WITNESS_SLOT])
+static const char magics[2][5] = {[AVJ_SLOT_WITNESS] = "AVJW", [AVJ_SLOT_MARK] = "AVJM"};
+
+void avj_witness_encode(enum avj_slot_kind kind, const struct avj_sync_witness *w,
+                        const uint8_t journal_id[16], uint8_t out[AVJ_WITNESS_SLOT])
 {
     memset(out, 0, AVJ_WITNESS_SLOT);
-    memcpy(out, "AVJW", 4);
+    memcpy(out, magics[kind], 4);
+    avj_put_le32(out + 4, w->process);
     avj_put_le64(out + 8, w->segment_no);
     avj_put_le64(out + 16, w->offset);
     avj_put_le64(out + 24, w->seq);
@@ -29,33 +32,62 @@ void avj_witness_encode(const struct avj_sync_witness *w, const uint8_t journal_
     avj_put_le64(out + 56, slot_hash(out, journal_id));
 }
 
-static bool decode(const uint8_t in[AVJ_WITNESS_SLOT], const uint8_t journal_id[16],
-                   struct avj_sync_witness *w)
+static void decode(const uint8_t in[AVJ_WITNESS_SLOT], enum avj_slot_kind kind,
+                   const uint8_t journal_id[16], struct avj_sync_witness *w)
 {
-    if (memcmp(in, "AVJW", 4) != 0 || avj_get_le64(in + 56) != slot_hash(in, journal_id))
-        return false;
+    memset(w, 0, sizeof(*w));
+    if (memcmp(in, magics[kind], 4) != 0 || avj_get_le64(in + 56) != slot_hash(in, journal_id))
+        return;
     w->valid = true;
+    w->process = avj_get_le32(in + 4);
     w->segment_no = avj_get_le64(in + 8);
     w->offset = avj_get_le64(in + 16);
     w->seq = avj_get_le64(in + 24);
     w->chain = avj_get_le64(in + 32);
     memcpy(w->boot_id, in + 40, 16);
-    return true;
+}
+
+static bool is_later(const struct avj_sync_witness *a, const struct avj_sync_witness *b)
+{
+    return a->segment_no != b->segment_no ? a->segment_no > b->segment_no : a->offset > b->offset;
+}
+
+void avj_sync_state_load(const struct avj_io *io, int file, const uint8_t journal_id[16],
+                         struct avj_sync_state *state)
+{
+    memset(state, 0, sizeof(*state));
+    uint8_t slots[(AVJ_WITNESS_SLOTS + 1) * AVJ_WITNESS_SLOT] = {0};
+    size_t got;
+    if (file < 0 || avj_io_read_full(io, file, slots, sizeof(slots), 0, &got) != 0)
+        return;
+    for (unsigned i = 0; i < AVJ_WITNESS_SLOTS; i++) {
+        struct avj_sync_witness w;
+        decode(slots + i * AVJ_WITNESS_SLOT, AVJ_SLOT_WITNESS, journal_id, &w);
+        if (w.valid && (!state->witness.valid || is_later(&w, &state->witness))) {
+            state->witness = w;
+            state->older = 1 - i;
+        }
+    }
+    decode(slots + AVJ_WITNESS_SLOTS * AVJ_WITNESS_SLOT, AVJ_SLOT_MARK, journal_id, &state->mark);
+    state->witness.marked = state->mark.valid;
+}
+
+bool avj_sync_unsettled(const struct avj_sync_state *state, uint64_t segment_no,
+                        const uint8_t boot_id[16])
+{
+    const struct avj_sync_witness *mark = &state->mark, *witness = &state->witness;
+    if (!mark->valid || mark->segment_no != segment_no || memcmp(mark->boot_id, boot_id, 16) != 0)
+        return false;
+    return !witness->valid || witness->segment_no < segment_no ||
+           (witness->segment_no == segment_no && witness->offset < mark->offset);
 }
 
 void avj_witness_load(const struct avj_io *io, int file, const uint8_t journal_id[16],
                       struct avj_sync_witness *witness)
 {
-    memset(witness, 0, sizeof(*witness));
-    uint8_t slots[2 * AVJ_WITNESS_SLOT] = {0};
-    size_t got;
-    if (avj_io_read_full(io, file, slots, sizeof(slots), 0, &got) != 0)
-        return;
-    for (size_t i = 0; i < 2; i++) {
-        struct avj_sync_witness w = {0};
-        if (decode(slots + i * AVJ_WITNESS_SLOT, journal_id, &w) && w.seq >= witness->seq)
-            *witness = w;
-    }
+    struct avj_sync_state state;
+    avj_sync_state_load(io, file, journal_id, &state);
+    *witness = state.witness;
 }
 
 enum avj_status avj_read_sync_witness(const struct avj_io *io, const char *path,
@@ -82,7 +114,13 @@ enum avj_status avj_read_sync_witness(const struct avj_io *io, const char *path,
             io->close(io->ctx, file);
         return AVJ_OK; /* no witness is a weaker verdict, not a failure */
     }
-    avj_witness_load(io, file, header.journal_id, witness);
+    struct avj_sync_state state;
+    uint8_t boot_id[16];
+    io->boot_id(io->ctx, boot_id);
+    avj_sync_state_load(io, file, header.journal_id, &state);
     io->close(io->ctx, file);
+    *witness = state.witness;
+    if (avj_sync_unsettled(&state, state.mark.segment_no, boot_id))
+        witness->unsettled = state.mark.segment_no;
     return AVJ_OK;
 }

@@ -246,6 +246,7 @@ int cli_cmd_parked(struct cli *cli);
 int cli_cmd_retry(struct cli *cli);
 int cli_cmd_drop(struct cli *cli);
 int cli_cmd_log(struct cli *cli);
+int cli_cmd_compact(struct cli *cli);
 int cli_cmd_serve(struct cli *cli);
 int cli_cmd_help(struct cli *cli);
 

@@ -114,6 +114,10 @@ static const char status_about[] = "Says how much is in the journal, what has no
 static const char serve_about[] = "Serves an Appwrite-compatible API over this journal, accounts "
                                   "and data included, until interrupted. The journal "
                                   "must be one without a server of its own.";
+static const char compact_about[] =
+    "Rewrites the journal's finished segments into large, well-compressed ones; every record stays. "
+    "Programs that run for long do this by themselves. Others may use the journal meanwhile, and "
+    "it may be interrupted at any time.";
 static const char id_about[] =
     "THREAD and MSG may be shortened to 4 or more first characters where those fit one only.";
 
@@ -167,6 +171,8 @@ const struct cli_command cli_commands[] = {
      cli_cmd_retry},
     {"drop", "ID", "give a parked change up", id_about, NULL, 1, 1, CLI_OPEN_WRITE, cli_cmd_drop},
     {"log", "", "print the journal's entries", NULL, log_uses, 0, 0, CLI_OPEN_NONE, cli_cmd_log},
+    {"compact", "", "rewrite finished segments into less space", compact_about, NULL, 0, 0,
+     CLI_OPEN_NONE, cli_cmd_compact},
     {"serve", "", "be an Appwrite server over this journal", serve_about, serve_uses, 0, 0,
      CLI_OPEN_WRITE, cli_cmd_serve},
     {"help", "[COMMAND]", "show help", NULL, NULL, 0, 2, CLI_OPEN_NONE, cli_cmd_help},

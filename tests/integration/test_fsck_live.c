@@ -185,9 +185,9 @@ static int step_list(void *ctx, const char *path, int (*each)(void *arg, const c
     return avj_io_posix()->list(NULL, path, each, arg);
 }
 
-static void step_sleep(void *ctx, unsigned ms)
+static void step_sleep(void *ctx, unsigned us)
 {
-    (void)ms;
+    (void)us;
     step(ctx);
 }
 
@@ -228,7 +228,7 @@ static void a_write_at_any_moment_of_the_check_is_no_damage(void **state)
     io.pread = step_pread;
     io.size = step_size;
     io.list = step_list;
-    io.sleep_ms = step_sleep;
+    io.sleep_us = step_sleep;
     for (uint64_t start = 1; start < calls; start++)
         for (uint64_t pause = 1; pause < 40; pause += 3) {
             struct seen seen;

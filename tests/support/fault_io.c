@@ -251,9 +251,9 @@ static int64_t fault_monotonic_ms(void *ctx)
     return base_of(ctx)->monotonic_ms(base_of(ctx)->ctx);
 }
 
-static void fault_sleep_ms(void *ctx, unsigned ms)
+static void fault_sleep_us(void *ctx, unsigned us)
 {
-    base_of(ctx)->sleep_ms(base_of(ctx)->ctx, ms);
+    base_of(ctx)->sleep_us(base_of(ctx)->ctx, us);
 }
 
 static void fault_boot_id(void *ctx, uint8_t id[16])
@@ -275,7 +275,7 @@ struct fault_io *fault_io_new(const struct avj_io *base)
 #undef FAULT_X
             .now_ms = fault_now_ms,
         .monotonic_ms = fault_monotonic_ms,
-        .sleep_ms = fault_sleep_ms,
+        .sleep_us = fault_sleep_us,
         .boot_id = fault_boot_id,
     };
     return fault;

@@ -58,7 +58,13 @@ static void header_decodes(void **state)
     assert_int_equal(h.journal_id[0], 0x01);
     assert_int_equal(h.salt[15], 0x20);
     assert_int_equal(h.boot_id[7], 0xb0);
-    assert_int_equal(h.chain, 0x2e38327ac5cd6ea8);
+    assert_int_equal(h.incompat, AVJ_INCOMPAT_DICTIONARY);
+    assert_int_equal(h.dictionary.kind, AVJ_DICTIONARY_SHIPPED);
+    assert_int_equal(h.dictionary.len, 60296);
+    assert_int_equal(h.dictionary.hash, 0xf6526547210c11fd);
+    assert_int_equal(h.frames_at, 4096);
+    assert_false(h.sealed);
+    assert_int_equal(h.chain, 0x49814aa5a4626f74);
 }
 
 struct expected {
@@ -66,11 +72,12 @@ struct expected {
     uint64_t first_seq, durable_seq, prev_hash;
     unsigned count, stored, raw;
     bool compressed;
+    uint32_t dictionary;
 };
 
 static const struct expected frames[] = {
-    {0x1000, 80, 1, 0, 0x2e38327ac5cd6ea8, 2, 7, 7, false},
-    {0x1050, 96, 3, 2, 0x8677792d5d3c0c3f, 1, 21, 65, true},
+    {0x1000, 80, 1, 0, 0x49814aa5a4626f74, 2, 7, 7, false, 0},
+    {0x1050, 96, 3, 2, 0xe60f1f7462151ff5, 1, 17, 65, true, 0x210c11fd},
 };
 
 static void frames_decode(void **state)
@@ -89,6 +96,7 @@ static void frames_decode(void **state)
         assert_int_equal(h.durable_seq, want->durable_seq);
         assert_int_equal(h.prev_hash, want->prev_hash);
         assert_int_equal(h.writer_id, 0x24232221);
+        assert_int_equal(h.dict_id, want->dictionary);
         assert_int_equal((h.flags & AVJ_FRAME_FLAG_ZSTD) != 0, want->compressed);
         assert_int_equal(avj_payload_hash(place, bytes + 64, h.stored_len), h.payload_hash);
         assert_int_equal(avj_frame_total(h.stored_len), want->total);

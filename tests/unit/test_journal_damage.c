@@ -3,6 +3,8 @@
  * damage to what was promised is reported with its place; and never, whatever the bytes say, is a
  * wrong record given out.
  */
+#include "journal/format.h"
+#include "journal/witness.h"
 #include "tests/support/journal_case.h"
 #include "tests/support/rng.h"
 
@@ -463,6 +465,38 @@ static void a_frame_of_another_history_of_the_same_segment_is_no_record(void **s
     free(image);
 }
 
+/* The segment held no record yet, so that numbers alone do not tell; and an append must not wait
+ * for a sync that can never come. */
+static void a_segment_that_was_synced_and_is_gone_is_damage(void **state)
+{
+    struct journal_case *c = *state;
+    struct avj_journal *journal = NULL;
+    struct avj_journal_info info;
+    struct avj_error err = {0};
+    char *sync = test_path(c->dir, "sync");
+    uint8_t slot[AVJ_WITNESS_SLOT];
+    size_t len;
+
+    create_journal(c->dir, NULL);
+    journal = open_journal(c->dir, NULL);
+    append_numbered(journal, 1, 3, AVJ_DURABLE);
+    info = journal_info(journal);
+    const struct avj_sync_witness later = {
+        .valid = true, .segment_no = 2, .offset = AVJ_SEGMENT_HEADER_LEN, .seq = 3};
+    avj_witness_encode(AVJ_SLOT_WITNESS, &later, info.journal_id, slot);
+    uint8_t *file = test_read_file(sync, &len);
+    memcpy(file + AVJ_WITNESS_SLOT, slot, sizeof slot);
+    test_write_file(sync, file, len);
+    enum avj_status status = numbered_append(journal, 4, 1, AVJ_DURABLE, NULL, &err);
+    assert_true(status == AVJ_ECORRUPT || status == AVJ_EUNSYNCED);
+    avj_journal_close(journal);
+    test_write_file(sync, file, len);
+    assert_status(AVJ_ECORRUPT, avj_journal_open(c->dir, NULL, &journal, &err), err);
+    assert_contains(err.message, "avchat-fsck");
+    free(file);
+    free(sync);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -475,6 +509,7 @@ int main(void)
         JOURNAL_CASE(segments_that_are_missing_swapped_or_foreign_are_found),
         JOURNAL_CASE(a_frame_of_another_history_of_the_same_segment_is_no_record),
         JOURNAL_CASE(a_cursor_stays_at_the_damage_and_names_the_first_missing_record),
+        JOURNAL_CASE(a_segment_that_was_synced_and_is_gone_is_damage),
         JOURNAL_CASE(damage_before_the_tail_is_found_by_the_next_append_and_nothing_is_overwritten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,7 +61,7 @@ static void append_some(struct avj_journal *journal, struct told *told)
 static void workload(const char *dir, const struct avj_io *io, struct told *told)
 {
     struct avj_journal_options options = {
-        .io = io, .segment_target = 64 * 1024, .lock_timeout_ms = 1};
+        .io = io, .segment_target = 64 * 1024, .lock_timeout_ms = 1, .no_background = true};
     struct avj_journal *journal = NULL;
     struct avj_error err;
     uint64_t last;
@@ -238,34 +238,97 @@ static void appends_work_again_when_a_full_disk_has_space(void **state)
     }
 }
 
-static void a_failed_sync_ends_the_handle_and_is_never_tried_again(void **state)
+/* The records that are there when the journal is opened anew. */
+static uint64_t reopened(const char *dir)
+{
+    struct avj_journal *journal = open_journal(dir, NULL);
+    struct avj_error err = {0};
+    uint64_t last;
+
+    assert_status(AVJ_END, numbered_verify(journal, &last, &err), err);
+    append_numbered(journal, last + 1, 1, AVJ_DURABLE);
+    assert_numbered(journal, last + 1);
+    avj_journal_close(journal);
+    return last;
+}
+
+/* How many syncs of that segment's file were asked for. */
+static size_t syncs_of(const struct fault_io *fault, const char *name)
+{
+    size_t count, syncs = 0;
+    const struct fault_record *r = fault_io_records(fault, &count);
+
+    for (size_t i = 0; i < count; i++)
+        syncs += r[i].call == FAULT_SYNC && strstr(r[i].path, name);
+    return syncs;
+}
+
+static void a_failed_sync_acknowledges_nothing_and_the_log_goes_on_in_a_new_segment(void **state)
 {
     struct journal_case *c = *state;
     struct faulty f = open_faulty(c->dir);
     const struct fault_plan once = {FAULT_IN(FAULT_SYNC), 1, 1, FAULT_ERROR, EIO};
-    struct avj_journal *journal;
+    struct avj_error err = {0};
+
+    append_numbered(f.journal, 1, 5, AVJ_DURABLE);
+    append_numbered(f.journal, 6, 2, AVJ_RELAXED);
+    fault_io_plan(f.fault, &once);
+    assert_status(AVJ_ESYNC, numbered_append(f.journal, 8, 1, AVJ_DURABLE, NULL, &err), err);
+    assert_contains(err.message, "new segment");
+    /* What was appended before is not lost with it, and the handle goes on. */
+    assert_int_equal(count_segments(c->dir), 2);
+    append_numbered(f.journal, 9, 1, AVJ_DURABLE);
+    assert_numbered(f.journal, 9);
+    /* The page cache forgets what it could not write: a second sync of that file would succeed and
+     * mean nothing. */
+    assert_int_equal(syncs_of(f.fault, "0001.seg"), 1);
+    close_faulty(&f);
+    assert_int_equal(reopened(c->dir), 9);
+}
+
+static void where_the_log_can_not_go_on_the_handle_only_reads(void **state)
+{
+    struct journal_case *c = *state;
+    struct faulty f = open_faulty(c->dir);
+    const struct fault_plan always = {FAULT_IN(FAULT_SYNC), 1, 0, FAULT_ERROR, EIO};
+    const struct fault_plan none = {0};
     struct avj_error err = {0};
     uint64_t last;
 
     append_numbered(f.journal, 1, 5, AVJ_DURABLE);
-    fault_io_plan(f.fault, &once);
+    fault_io_plan(f.fault, &always);
     assert_status(AVJ_ESYNC, numbered_append(f.journal, 6, 1, AVJ_DURABLE, NULL, &err), err);
     assert_true(avj_status_fatal(AVJ_ESYNC));
+    assert_contains(err.message, "open the journal again");
+    fault_io_plan(f.fault, &none);
     assert_status(AVJ_ESYNC, numbered_append(f.journal, 7, 1, AVJ_DURABLE, NULL, &err), err);
     assert_status(AVJ_ESYNC, numbered_append(f.journal, 7, 1, AVJ_RELAXED, NULL, &err), err);
     assert_status(AVJ_ESYNC, avj_journal_sync(f.journal, &err), err);
-    avj_journal_close(f.journal);
-    /* The page cache forgets what it could not write: a second sync would succeed and mean nothing.
-     */
-    assert_int_equal(fault_io_count(f.fault, FAULT_IN(FAULT_SYNC)), 1);
-    assert_int_equal(fault_io_open_files(f.fault), 0);
-    fault_io_free(f.fault);
-
-    journal = open_journal(c->dir, NULL);
-    assert_status(AVJ_END, numbered_verify(journal, &last, &err), err);
+    assert_status(AVJ_END, numbered_verify(f.journal, &last, &err), err);
+    assert_true(last >= 5);
+    assert_int_equal(syncs_of(f.fault, ".seg"), 0);
+    close_faulty(&f);
+    last = reopened(c->dir);
     assert_true(last >= 5 && last <= 6);
-    append_numbered(journal, last + 1, 1, AVJ_DURABLE);
-    avj_journal_close(journal);
+    /* The last sync of the first segment was never seen to succeed: the log went on without it. */
+    assert_int_equal(count_segments(c->dir), 2);
+}
+
+static void a_failed_sync_before_a_new_segment_is_no_different(void **state)
+{
+    struct journal_case *c = *state;
+    struct faulty f = open_faulty(c->dir);
+    const struct fault_plan once = {FAULT_IN(FAULT_SYNC), 1, 1, FAULT_ERROR, EIO};
+    struct avj_error err = {0};
+
+    append_numbered(f.journal, 1, 5, AVJ_RELAXED);
+    fault_io_plan(f.fault, &once);
+    assert_ok(avj_journal_rotate(f.journal, &err), err);
+    assert_int_equal(count_segments(c->dir), 2);
+    append_numbered(f.journal, 6, 1, AVJ_DURABLE);
+    assert_int_equal(syncs_of(f.fault, "0001.seg"), 1);
+    close_faulty(&f);
+    assert_int_equal(reopened(c->dir), 6);
 }
 
 int main(void)
@@ -273,7 +336,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         JOURNAL_CASE(every_call_fails_in_turn_and_nothing_acknowledged_is_lost),
         JOURNAL_CASE(appends_work_again_when_a_full_disk_has_space),
-        JOURNAL_CASE(a_failed_sync_ends_the_handle_and_is_never_tried_again),
+        JOURNAL_CASE(a_failed_sync_acknowledges_nothing_and_the_log_goes_on_in_a_new_segment),
+        JOURNAL_CASE(where_the_log_can_not_go_on_the_handle_only_reads),
+        JOURNAL_CASE(a_failed_sync_before_a_new_segment_is_no_different),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

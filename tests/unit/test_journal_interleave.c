@@ -210,7 +210,8 @@ static bool look_by_opening_read_only(struct journal_case *c, struct fault_io *f
 static bool run_once(struct journal_case *c, const struct script *script, uint64_t at,
                      one_look *look)
 {
-    const struct avj_journal_options small = {.segment_target = 64 * 1024, .lock_timeout_ms = 1};
+    const struct avj_journal_options small = {
+        .segment_target = 64 * 1024, .lock_timeout_ms = 1, .no_background = true};
     struct fault_io *fault = fault_io_new(avj_io_posix());
     struct beside b = {.script = script, .at = at, .next = 1};
     struct avj_error err = {0};

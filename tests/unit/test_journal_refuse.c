@@ -41,7 +41,7 @@ static struct avj_segment_header read_header(const char *path)
     return header;
 }
 
-static void write_header(const char *path, const struct avj_segment_header *header)
+static void write_header(const char *path, struct avj_segment_header *header)
 {
     uint8_t bytes[AVJ_SEGMENT_HEADER_LEN];
     size_t len;

@@ -2,8 +2,10 @@
  * share their syncs. */
 #include "tests/support/fault_io.h"
 #include "tests/support/journal_case.h"
+#include "tests/support/messages.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 
 #define THREADS 8
@@ -137,6 +139,16 @@ static void threads_of_two_handles_rotate_and_lose_nothing(void **state)
     avj_journal_close(journals[1]);
 }
 
+static size_t failed_segment_syncs(const struct fault_io *fault)
+{
+    size_t count, failed = 0;
+    const struct fault_record *r = fault_io_records(fault, &count);
+
+    for (size_t i = 0; i < count; i++)
+        failed += r[i].call == FAULT_SYNC && r[i].result < 0 && strstr(r[i].path, ".seg") != NULL;
+    return failed;
+}
+
 static void
 a_failed_sync_fails_every_thread_that_waits_and_none_is_acknowledged_behind_it(void **state)
 {
@@ -155,7 +167,9 @@ a_failed_sync_fails_every_thread_that_waits_and_none_is_acknowledged_behind_it(v
     run_writers(writers, &journal, 1);
     for (size_t i = 0; i < THREADS; i++)
         assert_int_equal(writers[i].status, AVJ_ESYNC);
-    assert_int_equal(fault_io_failed(fault), 1);
+    /* The segment's sync failed once and was not asked for again; the others are those of segments
+     * where the log would have gone on. */
+    assert_int_equal(failed_segment_syncs(fault), 1);
     assert_status(AVJ_ESYNC, avj_journal_sync(journal, &err), err);
     avj_journal_close(journal);
     fault_io_free(fault);
@@ -222,6 +236,72 @@ static void a_reading_thread_sees_all_in_order_while_others_write(void **state)
     avj_journal_close(journal);
 }
 
+/* Waits until some process changes a file of the log. */
+static void wait_for_a_change(struct avj_journal *journal)
+{
+    struct pollfd wake = {.fd = avj_journal_wake_fd(journal), .events = POLLIN};
+
+    assert_int_equal(poll(&wake, 1, 60000), 1);
+    avj_journal_woken(journal);
+}
+
+static void append_message(struct avj_journal *journal, struct message_maker *maker)
+{
+    struct avj_error err = {0};
+    struct message m;
+
+    message_next(maker, &m);
+    char *line = message_line(&m);
+    struct avj_slice slice = {line, strlen(line)};
+    assert_ok(avj_journal_append(journal, &slice, 1, AVJ_RELAXED, NULL, &err), err);
+    free(line);
+}
+
+/* A dictionary is trained as soon as there is enough; the next append begins a segment with it, and
+ * the one before is sealed: all by the handle's own thread, while appends go on. */
+static void a_handle_that_lives_trains_and_seals_by_itself(void **state)
+{
+    struct journal_case *c = *state;
+    struct avj_journal *journal;
+    struct message_maker maker;
+
+    message_maker_init(&maker, 3);
+    create_journal(c->dir, NULL);
+    journal = open_journal(c->dir, NULL);
+    assert_true(avj_journal_wake_fd(journal) >= 0);
+    while (count_segments(c->dir) < 2)
+        append_message(journal, &maker);
+    avj_journal_woken(journal);
+    while (journal_info(journal).sealed == 0)
+        wait_for_a_change(journal);
+    append_message(journal, &maker);
+    assert_true(journal_info(journal).segments >= 2);
+    avj_journal_close(journal);
+    message_maker_release(&maker);
+}
+
+static void closing_ends_what_goes_on_in_the_background(void **state)
+{
+    struct journal_case *c = *state;
+    struct avj_journal *journal;
+    struct avj_error err = {0};
+    struct message_maker maker;
+
+    message_maker_init(&maker, 3);
+    create_journal(c->dir, NULL);
+    for (int round = 0; round < 20; round++) {
+        journal = open_journal(c->dir, NULL);
+        for (int i = 0; i < 40; i++)
+            append_message(journal, &maker);
+        assert_ok(avj_journal_rotate(journal, &err), err);
+        avj_journal_close(journal);
+    }
+    journal = open_journal(c->dir, NULL);
+    assert_int_equal(journal_info(journal).next_seq, 801);
+    avj_journal_close(journal);
+    message_maker_release(&maker);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +310,8 @@ int main(void)
         JOURNAL_CASE(
             a_failed_sync_fails_every_thread_that_waits_and_none_is_acknowledged_behind_it),
         JOURNAL_CASE(a_reading_thread_sees_all_in_order_while_others_write),
+        JOURNAL_CASE(a_handle_that_lives_trains_and_seals_by_itself),
+        JOURNAL_CASE(closing_ends_what_goes_on_in_the_background),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

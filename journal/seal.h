@@ -1,0 +1,33 @@
+/*
+ * Sealing: a segment that is finished is rewritten into large, well-compressed frames with an
+ * index, under its own number.  The records, their numbers and their order stay; so do the bytes
+ * that crashes left behind the segment's end.  The new file is complete, verified and synced before
+ * it takes the old one's name, so that a crash leaves one or the other.
+ *
+ * Threading: one thread a call.  Processes: whoever has the lock of file `seal.lock`.  Readers that
+ * have the old file open go on reading it.  Memory: some 20 MiB; one frame raw and packed.
+ */
+#ifndef AVJ_SEAL_H
+#define AVJ_SEAL_H
+
+#include "journal/private.h"
+
+#define AVJ_SEAL_LOCK  "seal.lock"
+#define AVJ_SEAL_DRAFT "seal.tmp"
+/* Raw bytes of a frame, unless one frame of the original has more. */
+#define AVJ_SEAL_RAW ((size_t)1024 * 1024)
+
+struct avj_sealing {
+    const struct avj_io *io;
+    const char *path;          /* of the journal */
+    struct avj_packer *packer; /* of level AVJ_LEVEL_SEALING */
+    bool (*stop)(void *arg);   /* asked between frames; may be NULL */
+    void *arg;
+};
+
+/* Seals one segment.  AVJ_END: it is the last one, empty, or sealed already, or stop() said so.
+ * Errors: AVJ_ECORRUPT (it is damaged: left as it is), AVJ_ENOSPC, AVJ_EIO, AVJ_ENOMEM. */
+AVJ_CHECKED enum avj_status avj_seal_segment(const struct avj_sealing *sealing, uint64_t number,
+                                             struct avj_error *err);
+
+#endif
