@@ -1,0 +1,4 @@
+# memory is taken for a length before its hash was checked
+# file: journal/reader.c
+# tests: fuzz/segment
+s/^( *)struct avj_frame_header h;$/\1void *volatile early = malloc(avj_get_le32(bytes + 8));\n\1free(early);\n&/
