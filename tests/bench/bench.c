@@ -1,12 +1,14 @@
-/* build/tests/bench: options, rounds, results.  See bench.h. */
-#include "tests/bench/bench.h"
+/* build/tests/bench: options and rounds.  See bench.h. */
+#include "tests/bench/engines.h"
 #include "tests/support/files.h"
 
+#include <ftw.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,19 +17,6 @@
 #include <sys/vfs.h>
 #endif
 
-#define ROUNDS_MAX 99
-#define SERIES_MAX 128
-
-struct series {
-    const char *name, *engine, *unit;
-    size_t messages;
-    double values[ROUNDS_MAX];
-    int count;
-};
-
-static struct series all_series[SERIES_MAX];
-static size_t series_count;
-
 /* name, what it measures, one round of it */
 static const struct {
     const char *name, *what;
@@ -35,9 +24,17 @@ static const struct {
 } benchmarks[] = {
     {"durable", "one durable append of one message (and its bytes on disk)", bench_durable},
     {"bulk", "relaxed appends in batches of 1,000 (and their bytes on disk)", bench_bulk},
+    {"single", "relaxed appends one at a time (and their bytes on disk)", bench_single},
     {"replay", "reading everything back, and replay to a view", bench_replay},
     {"read", "the newest 50 messages of a thread, warm", bench_read},
+    {"large", "appends to a large journal beside an empty one", bench_large},
+    {"wake", "another process sees an append", bench_wake},
+    {"sealed", "sealing, and reading what was sealed (nothing where the journal cannot)",
+     bench_sealed},
+    {"calls", "which system calls an append makes, and what they take", bench_calls},
 };
+
+#define BENCHMARKS (sizeof benchmarks / sizeof benchmarks[0])
 
 void bench_die(const char *format, ...)
 {
@@ -65,162 +62,87 @@ uint64_t bench_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-bool bench_wanted(const struct bench *bench, const char *name)
+static uint64_t timeval_ns(struct timeval time)
 {
-    return !bench->only || strcmp(bench->only, name) == 0;
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_usec * 1000u;
 }
 
-static struct series *find_series(const char *name, const char *engine, const char *unit)
+uint64_t bench_cpu_ns(void)
 {
-    for (size_t i = 0; i < series_count; i++) {
-        struct series *s = &all_series[i];
-        if (strcmp(s->name, name) == 0 && strcmp(s->engine, engine) == 0 &&
-            strcmp(s->unit, unit) == 0)
-            return s;
-    }
-    return NULL;
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    return timeval_ns(usage.ru_utime) + timeval_ns(usage.ru_stime);
 }
 
-void bench_add(const char *name, const char *engine, size_t messages, const char *unit,
-               double value)
+void *bench_calloc(size_t count, size_t size)
 {
-    struct series *s = find_series(name, engine, unit);
+    void *memory = calloc(count, size);
 
-    if (!s) {
-        if (series_count == SERIES_MAX)
-            bench_die("too many results");
-        s = &all_series[series_count++];
-        *s = (struct series){.name = name, .engine = engine, .unit = unit, .messages = messages};
-    }
-    if (s->count < ROUNDS_MAX)
-        s->values[s->count++] = value;
+    if (!memory)
+        bench_die("out of memory");
+    return memory;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
+static uint64_t usage_so_far; /* nftw(3) passes nothing on */
 
-    return (x > y) - (x < y);
+static int add_usage(const char *path, const struct stat *info, int type, struct FTW *where)
+{
+    (void)path;
+    (void)where;
+    if (type == FTW_F)
+        usage_so_far += (uint64_t)info->st_blocks * 512;
+    return 0;
 }
 
-static double median(const struct series *s)
+uint64_t bench_disk_usage(const char *dir)
 {
-    double sorted[ROUNDS_MAX];
-
-    memcpy(sorted, s->values, (size_t)s->count * sizeof *sorted);
-    qsort(sorted, (size_t)s->count, sizeof *sorted, by_value);
-    return s->count % 2 ? sorted[s->count / 2]
-                        : (sorted[s->count / 2 - 1] + sorted[s->count / 2]) / 2;
+    usage_so_far = 0;
+    if (nftw(dir, add_usage, 16, FTW_PHYS) != 0)
+        bench_die("can not look through %s", dir);
+    return usage_so_far;
 }
 
-double bench_median(const char *name, const char *engine, const char *unit)
+/* ---- options ---- */
+
+static void print_names(FILE *out)
 {
-    const struct series *s = find_series(name, engine, unit);
-
-    return s ? median(s) : 0;
-}
-
-static int by_ns(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-    return (x > y) - (x < y);
-}
-
-void bench_add_latencies(const char *name, const char *engine, uint64_t *ns, size_t count)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < count; i++)
-        sum += ns[i];
-    qsort(ns, count, sizeof *ns, by_ns);
-    bench_add(name, engine, count, "us p50", (double)ns[count / 2] / 1e3);
-    bench_add(name, engine, count, "us p99", (double)ns[count * 99 / 100] / 1e3);
-    bench_add(name, engine, count, "ops/s", (double)count * 1e9 / (double)sum);
-}
-
-/* name of the ratio, engine and rival, the benchmark and unit they are taken from */
-static const struct {
-    const char *name, *engine, *rival, *from, *unit;
-} ratios[] = {
-    {"durable-append-to-sqlite", "journal", "sqlite-wal-full", "durable-append", "us p50"},
-    {"durable-append-to-sqlite", "store", "sqlite-wal-full", "durable-append", "us p50"},
-    {"durable-append-to-bare", "journal", "pwrite+fdatasync", "durable-append", "us p50"},
-    {"bulk-append-to-zstd", "journal", "zstd", "bulk-append", "MB/s"},
-    {"bulk-append-to-zstd", "store", "zstd", "bulk-append", "MB/s"},
-    {"bulk-append-to-sqlite", "journal", "sqlite-wal-normal", "bulk-append", "msgs/s"},
-    {"bulk-append-to-sqlite", "store", "sqlite-wal-normal", "bulk-append", "msgs/s"},
-    {"replay-to-zstd", "cursor", "zstd", "replay", "MB/s"},
-    {"replay-to-zstd", "store-open", "zstd", "replay", "MB/s"},
-};
-
-void bench_ratios(void)
-{
-    for (size_t i = 0; i < sizeof ratios / sizeof ratios[0]; i++) {
-        const struct series *own = find_series(ratios[i].from, ratios[i].engine, ratios[i].unit);
-        double rival = bench_median(ratios[i].from, ratios[i].rival, ratios[i].unit);
-        if (own && rival > 0)
-            bench_add(ratios[i].name, ratios[i].engine, own->messages, "ratio",
-                      median(own) / rival);
-    }
-}
-
-static void print_row(const struct series *s, bool json)
-{
-    double value = median(s);
-
-    if (json)
-        printf("{\"bench\": \"%s\", \"engine\": \"%s\", \"messages\": %zu, \"value\": %.6g, "
-               "\"unit\": \"%s\"}\n",
-               s->name, s->engine, s->messages, value, s->unit);
-    else
-        printf("  %-20s %14.*f  %s\n", s->engine,
-               value < 10     ? 3
-               : value < 1000 ? 1
-                              : 0,
-               value, s->unit);
-}
-
-static bool came_before(size_t i)
-{
-    for (size_t k = 0; k < i; k++)
-        if (strcmp(all_series[k].name, all_series[i].name) == 0)
-            return true;
-    return false;
-}
-
-/* Results of one name stand together, whichever benchmark gave them. */
-void bench_report(bool json)
-{
-    for (size_t i = 0; i < series_count; i++) {
-        if (came_before(i))
-            continue;
-        if (!json)
-            printf("%s%s, %zu messages\n", i ? "\n" : "", all_series[i].name,
-                   all_series[i].messages);
-        for (size_t k = i; k < series_count; k++)
-            if (strcmp(all_series[k].name, all_series[i].name) == 0)
-                print_row(&all_series[k], json);
+    for (size_t i = 0; i < BENCHMARKS; i++)
+        fprintf(out, "     %-9s  %s\n", benchmarks[i].name, benchmarks[i].what);
+    fputs("  --engine NAME  one of:\n", out);
+    for (size_t i = 0; engine_table[i]; i++) {
+        const struct engine *engine = engine_table[i];
+        fprintf(out, "     %s", engine->name);
+        if (engine->package)
+            fprintf(out, " (not in this build: %s was missing)", engine->package);
+        fputc('\n', out);
     }
 }
 
 static void usage(FILE *out)
 {
-    fputs("usage: bench [--json] [--messages N] [--rounds N] [--level N] [--only NAME] [--dir DIR] "
+    fputs("usage: bench [--json | --markdown] [--messages N | --data FILE] [--ops N] [--large N]\n"
+          "             [--rounds N] [--level N] [--only NAME] [--engine NAME] [--dir DIR] "
           "[--seed N]\n\n"
-          "Measures the journal and the store beside SQLite, zstd alone and bare system calls; "
-          "prints medians.\n"
-          "  --json        one JSON object a line: bench, engine, messages, value, unit\n"
-          "  --messages N  how many messages (100000)\n"
-          "  --rounds N    how often each measurement is repeated (5)\n"
-          "  --level N     zstd level of the journal and of zstd alone (3)\n"
-          "  --dir DIR     where files are written (a folder beside the program); removed at the "
+          "Measures the journal and the store beside SQLite, LMDB, LevelDB, RocksDB, zstd alone "
+          "and bare system calls;\n"
+          "prints medians, and what the design asks of them.\n"
+          "  --json         one JSON object a line: bench, engine, messages, value, unit; last the "
+          "bars\n"
+          "  --markdown     tables\n"
+          "  --messages N   how many messages (100000)\n"
+          "  --data FILE    messages of this file of import lines, not made-up ones; --messages "
+          "of them at most\n"
+          "  --ops N        appends of each engine where every single one is timed (4000)\n"
+          "  --large N      messages in the large journal (1000000)\n"
+          "  --rounds N     how often each measurement is repeated (5)\n"
+          "  --level N      zstd level of the journal and of zstd alone (3)\n"
+          "  --dir DIR      where files are written (a folder beside the program); removed at the "
           "end\n"
-          "  --seed N      of the made-up messages (1)\n"
-          "  --only NAME   one of:\n",
+          "  --seed N       of the made-up messages (1)\n"
+          "  --only NAME    one of:\n",
           out);
-    for (size_t i = 0; i < sizeof benchmarks / sizeof benchmarks[0]; i++)
-        fprintf(out, "     %-9s  %s\n", benchmarks[i].name, benchmarks[i].what);
+    print_names(out);
 }
 
 static _Noreturn void refuse(const char *what)
@@ -240,65 +162,93 @@ static unsigned long number(const char *text, unsigned long most)
     return value;
 }
 
-static void check_only(const char *only)
+static bool wanted(const struct bench *bench, const char *name)
 {
-    for (size_t i = 0; i < sizeof benchmarks / sizeof benchmarks[0]; i++)
-        if (strcmp(only, benchmarks[i].name) == 0)
-            return;
-    refuse("there is no such benchmark");
+    return !bench->only || strcmp(bench->only, name) == 0;
+}
+
+static void check_names(const struct bench *bench)
+{
+    bool known = false;
+
+    for (size_t i = 0; i < BENCHMARKS; i++)
+        known |= wanted(bench, benchmarks[i].name);
+    if (!known)
+        refuse("there is no such benchmark");
+    if (bench->engine && !engine_exists(bench->engine))
+        refuse("there is no such engine");
+}
+
+static const struct option options[] = {
+    {"json", no_argument, NULL, 'j'},           {"markdown", no_argument, NULL, 'k'},
+    {"messages", required_argument, NULL, 'm'}, {"data", required_argument, NULL, 'f'},
+    {"ops", required_argument, NULL, 'n'},      {"large", required_argument, NULL, 'L'},
+    {"rounds", required_argument, NULL, 'r'},   {"level", required_argument, NULL, 'l'},
+    {"only", required_argument, NULL, 'o'},     {"engine", required_argument, NULL, 'e'},
+    {"dir", required_argument, NULL, 'd'},      {"seed", required_argument, NULL, 's'},
+    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+};
+
+static void take_number(int option, struct bench *bench, uint64_t *seed)
+{
+    if (option == 'm')
+        bench->messages = number(optarg, 20000000);
+    else if (option == 'n')
+        bench->ops = number(optarg, 1000000);
+    else if (option == 'L')
+        bench->large = number(optarg, 100000000);
+    else if (option == 'r')
+        bench->rounds = (int)number(optarg, 99);
+    else if (option == 'l')
+        bench->level = (int)number(optarg, 19);
+    else
+        *seed = number(optarg, 1000000000);
+}
+
+static void take_option(int option, struct bench *bench, uint64_t *seed)
+{
+    switch (option) {
+    case 'j':
+        bench->json = true;
+        break;
+    case 'k':
+        bench->markdown = true;
+        break;
+    case 'f':
+        bench->data = optarg;
+        break;
+    case 'o':
+        bench->only = optarg;
+        break;
+    case 'e':
+        bench->engine = optarg;
+        break;
+    case 'd':
+        bench->dir = optarg;
+        break;
+    case 'h':
+        usage(stdout);
+        exit(0);
+    case '?':
+        usage(stderr);
+        exit(2);
+    default:
+        take_number(option, bench, seed);
+    }
 }
 
 static void take_options(int argc, char **argv, struct bench *bench, uint64_t *seed)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"messages", required_argument, NULL, 'm'},
-        {"rounds", required_argument, NULL, 'r'},
-        {"level", required_argument, NULL, 'l'},
-        {"only", required_argument, NULL, 'o'},
-        {"dir", required_argument, NULL, 'd'},
-        {"seed", required_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    int c;
+    int option;
 
-    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        switch (c) {
-        case 'j':
-            bench->json = true;
-            break;
-        case 'm':
-            bench->messages = number(optarg, 20000000);
-            break;
-        case 'r':
-            bench->rounds = (int)number(optarg, ROUNDS_MAX);
-            break;
-        case 'l':
-            bench->level = (int)number(optarg, 19);
-            break;
-        case 'o':
-            bench->only = optarg;
-            break;
-        case 'd':
-            bench->dir = optarg;
-            break;
-        case 's':
-            *seed = number(optarg, 1000000000);
-            break;
-        case 'h':
-            usage(stdout);
-            exit(0);
-        default:
-            usage(stderr);
-            exit(2);
-        }
-    }
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
+        take_option(option, bench, seed);
     if (optind < argc)
         refuse("too many arguments");
-    if (bench->only)
-        check_only(bench->only);
+    check_names(bench);
 }
+
+/* ---- the run ---- */
 
 /* The folder of this program, on the disk where it was built: /tmp is often kept in memory. */
 static char *own_folder(void)
@@ -336,20 +286,40 @@ static char *make_folder(const char *asked)
     return dir;
 }
 
+static void make_data(struct bench *bench, uint64_t seed)
+{
+    const char *source = bench->data ? "file" : "made up";
+
+    if (bench->data)
+        bench_data_read(bench);
+    else
+        bench_data_make(bench, seed);
+    bench_data_cycle(bench);
+    bench_add("data", source, bench->messages, "different messages", (double)bench->messages);
+    bench_add("data", source, bench->messages, "threads", (double)(bench->count - bench->messages));
+    bench_add("data", source, bench->messages, "JSON bytes/message",
+              (double)bench->json_bytes / (double)bench->messages);
+}
+
+static void one_round(struct bench *bench)
+{
+    for (size_t i = 0; i < BENCHMARKS; i++)
+        if (wanted(bench, benchmarks[i].name))
+            benchmarks[i].round(bench);
+}
+
 int main(int argc, char **argv)
 {
-    struct bench bench = {.messages = 100000, .rounds = 5, .level = 3};
+    struct bench bench = {
+        .messages = 100000, .ops = 4000, .large = 1000000, .rounds = 5, .level = 3};
     uint64_t seed = 1;
 
     take_options(argc, argv, &bench, &seed);
     bench.dir = make_folder(bench.dir);
-    bench_data_make(&bench, seed);
-    for (int round = 0; round < bench.rounds; round++)
-        for (size_t i = 0; i < sizeof benchmarks / sizeof benchmarks[0]; i++)
-            if (bench_wanted(&bench, benchmarks[i].name))
-                benchmarks[i].round(&bench);
-    bench_ratios();
-    bench_report(bench.json);
+    make_data(&bench, seed);
+    for (bench.round = 0; bench.round < bench.rounds; bench.round++)
+        one_round(&bench);
+    bench_report(&bench);
     bench_data_free(&bench);
     test_dir_free(bench.dir);
     return 0;

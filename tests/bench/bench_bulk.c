@@ -1,144 +1,132 @@
-/* Bulk append in batches, not synced, and what it takes on disk. */
-#include "tests/bench/bench.h"
-#include "tests/support/files.h"
+/* Relaxed appends, in batches and one at a time, and what they take on disk. */
+#include "tests/bench/engines.h"
 
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <zstd.h>
+#ifdef __linux__
+#include <sched.h>
+#endif
 
-static const char name[] = "bulk-append";
+/* One of the two benchmarks of this file. */
+struct kind {
+    const char *name, *disk;
+    size_t batch;
+    enum bench_blocks blocks;
+};
 
-static void add_rate(const struct bench *bench, const char *engine, uint64_t ns)
+static const struct kind bulk = {"bulk-append", "disk-bulk", BENCH_BATCH, BENCH_BLOCKS_BATCH};
+static const struct kind single = {"single-append", "disk-one-at-a-time", 1, BENCH_BLOCKS_MESSAGE};
+
+static void add_rate(const struct bench *bench, const struct kind *kind, const char *engine,
+                     uint64_t ns)
 {
     double seconds = (double)ns / 1e9;
 
-    bench_add(name, engine, bench->messages, "msgs/s", (double)bench->messages / seconds);
-    bench_add(name, engine, bench->messages, "MB/s", (double)bench->entry_bytes / 1e6 / seconds);
+    bench_add(kind->name, engine, bench->messages, "msgs/s", (double)bench->messages / seconds);
+    bench_add(kind->name, engine, bench->messages, "MB/s",
+              (double)bench->entry_bytes / 1e6 / seconds);
 }
 
-static void add_disk(const struct bench *bench, const char *engine, uint64_t bytes)
+static void add_cpu(const struct bench *bench, const struct kind *kind, const char *engine,
+                    uint64_t ns)
 {
-    bench_add("disk-bulk", engine, bench->messages, "bytes/message",
-              (double)bytes / (double)bench->messages);
-    bench_add("disk-bulk", engine, bench->messages, "of the JSON",
-              (double)bytes / (double)bench->json_bytes);
+    bench_add(kind->name, engine, bench->messages, "CPU us/message",
+              (double)ns / 1e3 / (double)bench->messages);
 }
 
-static void by_journal(struct bench *bench)
+static void add_disk(const struct bench *bench, const char *name, const char *engine,
+                     const char *unit, const char *of_json, uint64_t bytes)
 {
-    char *dir = test_path(bench->dir, "journal");
-    struct avj_journal_options options = {.compression_level = bench->level};
-    struct avj_slice batch[BENCH_BATCH];
-    struct avj_journal_info info;
-    struct avj_journal *journal;
-    struct avj_error err;
-    uint64_t start;
-
-    bench_ok(avj_journal_create(dir, &options, &err), &err, "journal");
-    bench_ok(avj_journal_open(dir, &options, &journal, &err), &err, "journal");
-    start = bench_now_ns();
-    for (size_t from = 0; from < bench->count;) {
-        size_t end = bench_batch_end(bench, from);
-        for (size_t i = from; i < end; i++)
-            batch[i - from] = bench->items[i].entry;
-        bench_ok(avj_journal_append(journal, batch, end - from, AVJ_RELAXED, NULL, &err), &err,
-                 "journal");
-        from = end;
-    }
-    add_rate(bench, "journal", bench_now_ns() - start);
-    bench_ok(avj_journal_info(journal, &info, &err), &err, "journal");
-    add_disk(bench, "journal", info.bytes);
-    avj_journal_close(journal);
-    test_dir_free(dir);
+    bench_add(name, engine, bench->messages, unit, (double)bytes / (double)bench->messages);
+    bench_add(name, engine, bench->messages, of_json, (double)bytes / (double)bench->json_bytes);
 }
 
-static void by_store(struct bench *bench)
+#ifdef __linux__
+/* Keeps this thread, and those that are begun from it, on one processor; gives what was before. */
+static cpu_set_t stay_on_one_core(void)
 {
-    char *dir = test_path(bench->dir, "store");
-    struct avj_store_options options = {.journal.compression_level = bench->level};
-    struct avj_mutation batch[BENCH_BATCH];
-    struct avj_store *store;
-    struct avj_error err;
-    uint64_t start;
+    cpu_set_t before, one;
+    int cpu = sched_getcpu();
+    size_t number = cpu < 0 ? 0 : (size_t)cpu;
 
-    bench_ok(avj_store_create(dir, NULL, &options, &err), &err, "store");
-    bench_ok(avj_store_open(dir, &options, &store, &err), &err, "store");
-    start = bench_now_ns();
-    for (size_t from = 0; from < bench->count;) {
-        size_t end = bench_batch_end(bench, from);
-        for (size_t i = from; i < end; i++)
-            batch[i - from] = (struct avj_mutation){AVJ_CREATE, bench->items[i].entity,
-                                                    bench->items[i].id, bench->items[i].fields};
-        bench_ok(avj_store_mutate(store, batch, end - from, AVJ_RELAXED, NULL, &err), &err,
-                 "store");
-        from = end;
-    }
-    add_rate(bench, "store", bench_now_ns() - start);
-    avj_store_close(store);
-    test_dir_free(dir);
+    CPU_ZERO(&one);
+    CPU_SET(number, &one);
+    if (sched_getaffinity(0, sizeof before, &before) < 0 ||
+        sched_setaffinity(0, sizeof one, &one) < 0)
+        bench_die("can not stay on one processor");
+    return before;
 }
 
-static void by_sqlite(struct bench *bench, const char *synchronous, const char *engine)
+static void roam(const cpu_set_t *before)
 {
-    char *dir = test_path(bench->dir, "sqlite-bulk"), *path = test_path(dir, "db");
-    struct bench_sqlite *db;
-    uint64_t start;
+    if (sched_setaffinity(0, sizeof *before, before) < 0)
+        bench_die("can not leave the one processor");
+}
+#endif
 
-    if (mkdir(dir, 0700) < 0)
-        bench_die("make %s", dir);
-    db = bench_sqlite_open(path, synchronous);
-    start = bench_now_ns();
-    for (size_t from = 0; db && from < bench->count;) {
-        size_t end = bench_batch_end(bench, from);
-        bench_sqlite_begin(db);
-        for (; from < end; from++)
-            bench_sqlite_insert(db, bench->items[from].entry);
-        bench_sqlite_commit(db);
+static void by_engine(const struct bench *bench, const struct kind *kind,
+                      const struct engine *engine)
+{
+    struct engine_run run = engine_start(bench, engine, false);
+    uint64_t start = bench_now_ns(), cpu = bench_cpu_ns(), ns, counted;
+
+    for (size_t from = 0, end; from < bench->count; from = end) {
+        end = bench_batch_end(bench, from, kind->batch);
+        engine->append(run.state, &bench->items[from], end - from);
     }
-    if (db) {
-        add_rate(bench, engine, bench_now_ns() - start);
-        bench_sqlite_checkpoint(db);
-        add_disk(bench, engine, test_file_size(path));
-    }
-    bench_sqlite_close(db);
-    free(path);
-    test_dir_free(dir);
+    ns = bench_now_ns() - start;
+    counted = engine->counted ? engine->counted(run.state) : 0;
+    engine_close(&run);
+    add_rate(bench, kind, engine->name, ns);
+    bench_add(kind->name, engine->name, bench->messages, "msgs/s with close",
+              (double)bench->messages * 1e9 / (double)(bench_now_ns() - start));
+    add_cpu(bench, kind, engine->name, bench_cpu_ns() - cpu);
+    add_disk(bench, kind->disk, engine->name, "bytes/message", "of the JSON", engine_finish(&run));
+    if (engine->counted)
+        add_disk(bench, kind->disk, engine->name, "bytes/message counted", "of the JSON counted",
+                 counted);
 }
 
-/* The limit of a compressed log: zstd on the same bytes in the same blocks, nothing written. */
-static void by_zstd(struct bench *bench)
+static void by_engine_on_its_cores(const struct bench *bench, const struct kind *kind,
+                                   const struct engine *engine)
 {
-    size_t cap = AVJ_FRAME_RAW_MAX, out_cap = ZSTD_compressBound(cap);
-    uint8_t *in = malloc(cap), *out = malloc(out_cap);
-    ZSTD_CCtx *context = ZSTD_createCCtx();
-    uint64_t ns = 0;
-
-    if (!in || !out || !context)
-        bench_die("out of memory");
-    for (size_t from = 0; from < bench->count;) {
-        size_t end = bench_batch_end(bench, from), len = 0;
-        uint64_t start;
-        for (; from < end; from++) {
-            memcpy(in + len, bench->items[from].entry.data, bench->items[from].entry.len);
-            len += bench->items[from].entry.len;
-        }
-        start = bench_now_ns();
-        if (ZSTD_isError(ZSTD_compressCCtx(context, out, out_cap, in, len, bench->level)))
-            bench_die("zstd failed");
-        ns += bench_now_ns() - start;
+#ifdef __linux__
+    if (engine->uses & ENGINE_ONE_CORE) {
+        cpu_set_t before = stay_on_one_core();
+        by_engine(bench, kind, engine);
+        roam(&before);
+        return;
     }
-    add_rate(bench, "zstd", ns);
-    ZSTD_freeCCtx(context);
-    free(in);
-    free(out);
+#endif
+    by_engine(bench, kind, engine);
+}
+
+static void by_zstd(const struct bench *bench, const struct kind *kind, const char *engine,
+                    enum bench_blocks blocks)
+{
+    struct bench_zstd zstd = bench_zstd(bench, blocks);
+
+    add_rate(bench, kind, engine, zstd.compress_ns);
+    add_cpu(bench, kind, engine, zstd.compress_cpu_ns);
+    add_disk(bench, kind->disk, engine, "bytes/message", "of the JSON", zstd.stored);
+}
+
+static void measure(const struct bench *bench, const struct kind *kind)
+{
+    const struct engine *engines[ENGINES_MAX];
+    size_t count = engines_for(bench, ENGINE_RELAXED, engines);
+
+    by_zstd(bench, kind, "zstd", kind->blocks);
+    if (kind->blocks != BENCH_BLOCKS_MESSAGE)
+        by_zstd(bench, kind, "zstd-64k", BENCH_BLOCKS_64K);
+    for (size_t k = 0; k < count; k++)
+        by_engine_on_its_cores(bench, kind, engines[k]);
 }
 
 void bench_bulk(struct bench *bench)
 {
-    by_zstd(bench);
-    by_journal(bench);
-    by_store(bench);
-    by_sqlite(bench, "NORMAL", "sqlite-wal-normal");
-    by_sqlite(bench, "FULL", "sqlite-wal-full");
+    measure(bench, &bulk);
+}
+
+void bench_single(struct bench *bench)
+{
+    measure(bench, &single);
 }

@@ -1,9 +1,81 @@
-/* The messages that all engines get. */
+/* The messages that all engines get, made up or read (bench_data_file.c). */
 #include "tests/bench/bench.h"
+#include "replay/clock.h"
 #include "tests/support/messages.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* An id needs so many digits before copies with other digits can be told apart. */
+#define ID_DIGITS_MIN 8
+
+static struct avj_slice text_of(struct avj_value map, const char *key)
+{
+    return avj_value_get_text(map, key);
+}
+
+/* Finds the fields that an engine with columns wants. */
+static void describe(struct bench_item *item)
+{
+    struct avj_tree *tree;
+    struct avj_value map;
+    struct avj_slice created;
+
+    if (avj_tree_parse(item->fields.data, item->fields.len, &tree) != AVJ_OK)
+        bench_die("fields of %s", item->id);
+    map = avj_tree_root(tree);
+    item->thread = text_of(map, "threadId");
+    item->role = text_of(map, "role");
+    item->content = text_of(map, "content");
+    item->model = text_of(map, "model");
+    item->title = text_of(map, "title");
+    created = text_of(map, "createdAt");
+    if (!created.data || !avj_time_parse(created.data, created.len, &item->created_ms))
+        bench_die("%s: no createdAt", item->id);
+    avj_tree_free(tree);
+}
+
+static struct bench_item *new_item(struct bench *bench, size_t i)
+{
+    if (i % 4096 == 0) {
+        bench->items = realloc(bench->items, (i + 4096) * sizeof *bench->items);
+        if (!bench->items)
+            bench_die("out of memory");
+    }
+    return memset(&bench->items[i], 0, sizeof *bench->items);
+}
+
+/* The entry as the store writes it, with the fields in it. */
+void bench_data_add(struct bench *bench, enum avj_entity entity, const char *id,
+                    struct avj_fields fields, size_t json_len)
+{
+    struct bench_item *item = new_item(bench, bench->count);
+    struct avj_pack pack = {0};
+    size_t fields_at;
+
+    avj_entry_begin(&pack, AVJ_E_LOCAL, (UINT64_C(1740816000000) + bench->count * 30000) << 16,
+                    "bench-session", entity, id, 3);
+    avj_pack_cstr(&pack, "o");
+    avj_pack_cstr(&pack, "create");
+    avj_pack_cstr(&pack, "f");
+    fields_at = pack.len;
+    avj_pack_raw(&pack, fields.data, fields.len);
+    avj_pack_cstr(&pack, "u");
+    avj_pack_nil(&pack);
+    item->entity = entity;
+    item->id = strdup(id);
+    if (pack.failed || !item->id)
+        bench_die("out of memory");
+    item->entry = (struct avj_slice){pack.data, pack.len};
+    item->fields = (struct avj_fields){pack.data + fields_at, fields.len};
+    item->json_len = json_len;
+    describe(item);
+    bench->count++;
+    bench->entry_bytes += pack.len;
+    bench->json_bytes += json_len;
+}
+
+/* ---- made-up messages ---- */
 
 static void pack_pair(struct avj_pack *pack, const char *key, const char *value)
 {
@@ -33,73 +105,101 @@ static void pack_message(struct avj_pack *pack, const struct message *m)
         pack_pair(pack, "model", m->model);
 }
 
-/* The entry as the store writes it, with the fields in it. */
-static void make_item(struct bench *bench, enum avj_entity entity, const struct message *m)
+static void add_made_up(struct bench *bench, enum avj_entity entity, const struct message *m)
 {
-    struct bench_item *item = &bench->items[bench->count++];
-    const char *id = entity == AVJ_THREAD ? m->thread : m->id;
     struct avj_pack pack = {0};
-    size_t fields_at, fields_end;
+    bool thread = entity == AVJ_THREAD;
+    char *line = thread ? message_thread_line(m) : message_line(m);
 
-    avj_entry_begin(&pack, AVJ_E_LOCAL, (UINT64_C(1740816000000) + m->number * 30000) << 16,
-                    "bench-session", entity, id, 3);
-    pack_pair(&pack, "o", "create");
-    avj_pack_cstr(&pack, "f");
-    fields_at = pack.len;
-    if (entity == AVJ_THREAD)
+    if (thread)
         pack_thread(&pack, m);
     else
         pack_message(&pack, m);
-    fields_end = pack.len;
-    avj_pack_cstr(&pack, "u");
-    avj_pack_nil(&pack);
-    item->entity = entity;
-    item->id = strdup(id);
-    if (pack.failed || !item->id)
+    if (pack.failed)
         bench_die("out of memory");
-    item->entry = (struct avj_slice){pack.data, pack.len};
-    item->fields = (struct avj_fields){pack.data + fields_at, fields_end - fields_at};
-    bench->entry_bytes += pack.len;
-}
-
-static void count_line(struct bench *bench, char *line)
-{
-    bench->json_bytes += strlen(line);
+    bench_data_add(bench, entity, thread ? m->thread : m->id,
+                   (struct avj_fields){pack.data, pack.len}, strlen(line));
+    avj_pack_release(&pack);
     free(line);
 }
 
 void bench_data_make(struct bench *bench, uint64_t seed)
 {
     struct message_maker maker;
-    size_t threads = bench->messages / MESSAGES_PER_THREAD + 1;
 
-    bench->items = calloc(bench->messages + threads, sizeof *bench->items);
-    if (!bench->items)
-        bench_die("out of memory");
     message_maker_init(&maker, seed);
     for (size_t i = 0; i < bench->messages; i++) {
         struct message m;
         message_next(&maker, &m);
-        if (message_is_first(&m)) {
-            make_item(bench, AVJ_THREAD, &m);
-            count_line(bench, message_thread_line(&m));
-        }
-        make_item(bench, AVJ_MESSAGE, &m);
-        count_line(bench, message_line(&m));
+        if (message_is_first(&m))
+            add_made_up(bench, AVJ_THREAD, &m);
+        add_made_up(bench, AVJ_MESSAGE, &m);
     }
     message_maker_release(&maker);
 }
 
+/* ---- copies with fresh ids ---- */
+
+/* Other digits in the places of digits: an id of the same form and length. */
+static char *fresh_id(const char *id, struct test_rng *rng)
+{
+    char *fresh = strdup(id);
+    size_t digits = 0;
+
+    if (!fresh)
+        bench_die("out of memory");
+    for (char *p = fresh; *p; p++) {
+        if (*p < '0' || *p > '9')
+            continue;
+        *p = (char)('0' + test_rng_below(rng, 10));
+        digits++;
+    }
+    if (digits < ID_DIGITS_MIN)
+        bench_die("%s: an id without enough digits for copies: give fewer --ops", id);
+    return fresh;
+}
+
+static void replace_all(uint8_t *data, size_t len, const char *from, const char *to)
+{
+    size_t n = strlen(from);
+    uint8_t *at = data;
+
+    while ((at = memmem(at, len - (size_t)(at - data), from, n)) != NULL) {
+        memcpy(at, to, n);
+        at += n;
+    }
+}
+
+void bench_data_cycle(struct bench *bench)
+{
+    struct test_rng rng;
+
+    test_rng_init(&rng, 11);
+    for (size_t i = bench->count; i < bench->ops; i++) {
+        struct bench_item *copy = new_item(bench, i), *item = &bench->items[i % bench->count];
+        uint8_t *entry = bench_calloc(1, item->entry.len);
+        *copy = *item;
+        memcpy(entry, item->entry.data, item->entry.len);
+        copy->id = fresh_id(item->id, &rng);
+        replace_all(entry, item->entry.len, item->id, copy->id);
+        copy->entry.data = entry;
+        copy->fields.data = entry + (item->fields.data - (const uint8_t *)item->entry.data);
+        describe(copy);
+    }
+}
+
 void bench_data_free(struct bench *bench)
 {
-    for (size_t i = 0; i < bench->count; i++) {
+    size_t all = bench->count < bench->ops ? bench->ops : bench->count;
+
+    for (size_t i = 0; i < all; i++) {
         free((void *)(uintptr_t)bench->items[i].entry.data);
-        free((void *)(uintptr_t)bench->items[i].id);
+        free(bench->items[i].id);
     }
     free(bench->items);
 }
 
-size_t bench_batch_end(const struct bench *bench, size_t from)
+size_t bench_batch_end(const struct bench *bench, size_t from, size_t size)
 {
-    return bench->count - from < BENCH_BATCH ? bench->count : from + BENCH_BATCH;
+    return bench->count - from < size ? bench->count : from + size;
 }

@@ -1,73 +1,45 @@
-/* Reading everything back: the cursor, the store's replay to a view, zstd on the same blocks,
- * SQLite's scan. */
-#include "tests/bench/bench.h"
+/* Reading everything back: the engines' scans, the store's replay to a view, zstd on the same
+ * blocks. */
+#include "tests/bench/engines.h"
 #include "tests/support/files.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <zstd.h>
 
 static const char name[] = "replay";
 
-static void add_rate(const struct bench *bench, const char *engine, uint64_t ns, size_t records,
-                     uint64_t bytes)
+static void add_rate(const struct bench *bench, const char *engine, uint64_t ns, uint64_t bytes)
 {
     double seconds = (double)ns / 1e9;
 
-    bench_add(name, engine, bench->messages, "records/s", (double)records / seconds);
+    bench_add(name, engine, bench->messages, "records/s", (double)bench->count / seconds);
     bench_add(name, engine, bench->messages, "MB/s", (double)bytes / 1e6 / seconds);
 }
 
-static char *written_journal(struct bench *bench)
+static void fill(const struct bench *bench, const struct engine_run *run)
 {
-    char *dir = test_path(bench->dir, "replay");
-    struct avj_store_options options = {.journal.compression_level = bench->level};
-    struct avj_mutation batch[BENCH_BATCH];
-    struct avj_store *store;
-    struct avj_error err;
-
-    bench_ok(avj_store_create(dir, NULL, &options, &err), &err, "store");
-    bench_ok(avj_store_open(dir, &options, &store, &err), &err, "store");
-    for (size_t from = 0; from < bench->count;) {
-        size_t end = bench_batch_end(bench, from);
-        for (size_t i = from; i < end; i++)
-            batch[i - from] = (struct avj_mutation){AVJ_CREATE, bench->items[i].entity,
-                                                    bench->items[i].id, bench->items[i].fields};
-        bench_ok(avj_store_mutate(store, batch, end - from, AVJ_RELAXED, NULL, &err), &err,
-                 "store");
-        from = end;
+    for (size_t from = 0, end; from < bench->count; from = end) {
+        end = bench_batch_end(bench, from, BENCH_BATCH);
+        run->engine->append(run->state, &bench->items[from], end - from);
     }
-    avj_store_close(store);
-    return dir;
 }
 
-static void by_cursor(struct bench *bench, const char *dir)
+static void by_engine(const struct bench *bench, const struct engine *engine)
 {
-    const struct avj_journal_options options = {.read_only = true};
-    struct avj_journal *journal;
-    struct avj_cursor *cursor;
-    struct avj_record record;
-    struct avj_error err;
-    enum avj_status status;
-    uint64_t start = bench_now_ns(), bytes = 0;
-    size_t records = 0;
+    struct engine_run run = engine_start(bench, engine, false);
+    struct engine_scan scan = {0};
+    uint64_t start;
 
-    bench_ok(avj_journal_open(dir, &options, &journal, &err), &err, "journal");
-    bench_ok(avj_cursor_open(journal, 0, &cursor, &err), &err, "cursor");
-    while ((status = avj_cursor_next(cursor, &record, &err)) == AVJ_OK) {
-        bytes += record.len;
-        records++;
-    }
-    if (status != AVJ_END || records < bench->count)
-        bench_die("cursor: %zu of %zu records: %s", records, bench->count, err.message);
-    add_rate(bench, "cursor", bench_now_ns() - start, records, bytes);
-    avj_cursor_close(cursor);
-    avj_journal_close(journal);
+    fill(bench, &run);
+    engine_check(bench, &run, bench->count);
+    start = bench_now_ns();
+    engine->scan(run.state, &scan);
+    add_rate(bench, engine->name, bench_now_ns() - start, scan.bytes);
+    (void)engine_finish(&run);
 }
 
 /* To a view that is ready: opened, every entry folded. */
-static void by_store(struct bench *bench, const char *dir)
+static void open_store(const struct bench *bench, const char *dir)
 {
     const struct avj_store_options options = {.read_only = true};
     struct avj_store *store;
@@ -81,77 +53,42 @@ static void by_store(struct bench *bench, const char *dir)
     bench_ok(avj_store_list(store, AVJ_MESSAGE, &docs, &count, &err), &err, "store");
     if (count != bench->messages)
         bench_die("store: %zu of %zu messages", count, bench->messages);
-    add_rate(bench, "store-open", ns, bench->count, bench->entry_bytes);
+    add_rate(bench, "store", ns, bench->entry_bytes);
     bench_add("open", "store", bench->messages, "ms", (double)ns / 1e6);
     avj_store_close(store);
 }
 
-static void by_zstd(struct bench *bench)
+static void by_store(const struct bench *bench)
 {
-    size_t cap = AVJ_FRAME_RAW_MAX, out_cap = ZSTD_compressBound(cap);
-    uint8_t *in = malloc(cap), *out = malloc(out_cap), *back = malloc(cap);
-    ZSTD_CCtx *compress = ZSTD_createCCtx();
-    ZSTD_DCtx *decompress = ZSTD_createDCtx();
-    uint64_t ns = 0;
+    struct engine_run run;
+    char *dir;
 
-    if (!in || !out || !back || !compress || !decompress)
-        bench_die("out of memory");
-    for (size_t from = 0; from < bench->count;) {
-        size_t end = bench_batch_end(bench, from), len = 0, stored;
-        uint64_t start;
-        for (; from < end; from++) {
-            memcpy(in + len, bench->items[from].entry.data, bench->items[from].entry.len);
-            len += bench->items[from].entry.len;
-        }
-        stored = ZSTD_compressCCtx(compress, out, out_cap, in, len, bench->level);
-        start = bench_now_ns();
-        if (ZSTD_isError(stored) || ZSTD_decompressDCtx(decompress, back, cap, out, stored) != len)
-            bench_die("zstd failed");
-        ns += bench_now_ns() - start;
-    }
-    add_rate(bench, "zstd", ns, bench->count, bench->entry_bytes);
-    ZSTD_freeCCtx(compress);
-    ZSTD_freeDCtx(decompress);
-    free(in);
-    free(out);
-    free(back);
+    if (bench->engine && strcmp(bench->engine, "store") != 0)
+        return;
+    run = engine_start(bench, &engine_store, false);
+    dir = test_path(run.dir, "store");
+    fill(bench, &run);
+    open_store(bench, dir);
+    (void)engine_finish(&run);
+    free(dir);
 }
 
-static void by_sqlite(struct bench *bench)
+static void by_zstd(const struct bench *bench, const char *engine, enum bench_blocks blocks)
 {
-    char *dir = test_path(bench->dir, "sqlite-scan"), *path = test_path(dir, "db");
-    struct bench_sqlite *db;
+    struct bench_zstd zstd = bench_zstd(bench, blocks);
 
-    if (mkdir(dir, 0700) < 0)
-        bench_die("make %s", dir);
-    db = bench_sqlite_open(path, "OFF");
-    if (db) {
-        uint64_t start, bytes;
-        size_t rows;
-        bench_sqlite_begin(db);
-        for (size_t i = 0; i < bench->count; i++)
-            bench_sqlite_insert(db, bench->items[i].entry);
-        bench_sqlite_commit(db);
-        bench_sqlite_checkpoint(db);
-        start = bench_now_ns();
-        rows = bench_sqlite_scan(db, &bytes);
-        if (rows != bench->count)
-            bench_die("SQLite: %zu of %zu rows", rows, bench->count);
-        add_rate(bench, "sqlite-scan", bench_now_ns() - start, rows, bytes);
-    }
-    bench_sqlite_close(db);
-    free(path);
-    test_dir_free(dir);
+    add_rate(bench, engine, zstd.decompress_ns, zstd.raw);
 }
 
 /* Every read is warm: the files were written just before. */
 void bench_replay(struct bench *bench)
 {
-    char *dir = written_journal(bench);
+    const struct engine *engines[ENGINES_MAX];
+    size_t count = engines_for(bench, ENGINE_SCAN, engines);
 
-    by_zstd(bench);
-    by_cursor(bench, dir);
-    by_store(bench, dir);
-    by_sqlite(bench);
-    test_dir_free(dir);
+    by_zstd(bench, "zstd", BENCH_BLOCKS_BATCH);
+    by_zstd(bench, "zstd-64k", BENCH_BLOCKS_64K);
+    for (size_t k = 0; k < count; k++)
+        by_engine(bench, engines[k]);
+    by_store(bench);
 }
