@@ -6,10 +6,16 @@
  * Per document: base (last known server state) + kept (fields the deployment cannot hold) + pending
  * (own mutations not settled) = visible.
  *
+ * In memory is an index of some dozens of bytes a document; bodies are read out of the log through
+ * a bounded cache.  A snapshot of the index (files in `snapshots`, derived, may be deleted) spares
+ * open the replay of what it covers.
+ *
  * Threading: one thread a store.  Several processes (and several stores of one process) may have
- * the same journal open; avj_store_refresh folds in what the others appended. Lifetime: whatever a
- * reading function gives (ids, fields, lists of documents) is borrowed and valid until the next
- * call that takes a non-const store: mutate, append, refresh, close.
+ * the same journal open; avj_store_refresh folds in what the others appended.
+ *
+ * Lifetime: what a reading function gives (ids, fields, lists of documents) is borrowed, and valid
+ * until the same function is called again with this store or until the store is changed: mutate,
+ * append, refresh, close.
  */
 #ifndef AVJ_STORE_H
 #define AVJ_STORE_H
@@ -22,6 +28,13 @@ struct avj_store;
 struct avj_store_options { /* all zero: the defaults */
     struct avj_journal_options journal;
     bool read_only;
+    bool no_snapshots;  /* neither read nor write any: replay the whole log */
+    size_t cache_bytes; /* of decompressed bodies kept for reading, 0: 16 MiB */
+    /* Time travel, both imply read_only: the state after record at_seq (0: the newest), or that
+     * before the first record stamped after at_ms (0: now; milliseconds since 1970).  A refresh
+     * changes nothing then.  AVJ_ENOTFOUND where at_seq has not been written yet. */
+    uint64_t at_seq;
+    int64_t at_ms;
     /* Called while open replays, with the records folded and the total; NULL: not called. */
     void (*progress)(void *arg, uint64_t done, uint64_t total);
     void *progress_arg;
@@ -90,22 +103,58 @@ struct avj_doc {
     const char *reject_type, *reject_message; /* NULL when not parked */
 };
 
-/* AVJ_ENOTFOUND when there is no visible document of that id. */
+/* AVJ_ENOTFOUND when there is no visible document of that id.  Other errors: those of reading the
+ * log (AVJ_ECORRUPT, AVJ_EIO, AVJ_ENOMEM). */
 AVJ_API AVJ_CHECKED enum avj_status avj_store_get(struct avj_store *store, enum avj_entity entity,
                                                   const char *id, struct avj_doc *doc);
 
+/* The document that a row of the server stands for, by its $id.  As avj_store_get. */
+AVJ_API AVJ_CHECKED enum avj_status avj_store_get_remote(struct avj_store *store,
+                                                         enum avj_entity entity,
+                                                         const char *remote_id,
+                                                         struct avj_doc *doc);
+
 /* The visible documents of an entity: threads pinned first, then by last message, newest first;
- * everything else by (createdAt, id). *docs: array owned by the store, borrowed as said above. */
+ * everything else by (createdAt, id).  Holds all of them in memory: for messages see
+ * avj_store_page and avj_store_walk. *docs: array owned by the store, borrowed as said above. */
 AVJ_API AVJ_CHECKED enum avj_status avj_store_list(struct avj_store *store, enum avj_entity entity,
                                                    const struct avj_doc **docs, size_t *count,
                                                    struct avj_error *err);
 
-/* Messages of a thread, oldest first: the last `limit` (0: all) of those before message `before`
- * (NULL: the end).  AVJ_ENOTFOUND: no such thread, or `before` is not in it. */
+/* A window on an ordered list, for paging in both directions.  All zero: the whole list. */
+struct avj_page {
+    const char *after;  /* id: only what stands behind it; NULL: from the beginning */
+    const char *before; /* id: only what stands in front of it; NULL: to the end */
+    size_t limit;       /* 0: all of these; else so many of them: */
+    bool from_end;      /* the last ones, else the first ones */
+};
+
+/* Threads in the order of avj_store_list.  AVJ_ENOTFOUND: after or before is no visible thread. */
+AVJ_API AVJ_CHECKED enum avj_status avj_store_threads(struct avj_store *store,
+                                                      const struct avj_page *page,
+                                                      const struct avj_doc **docs, size_t *count,
+                                                      struct avj_error *err);
+
+/* Messages of a thread, oldest first.  AVJ_ENOTFOUND: no such thread, or after or before is not in
+ * it. */
+AVJ_API AVJ_CHECKED enum avj_status avj_store_page(struct avj_store *store, const char *thread,
+                                                   const struct avj_page *page,
+                                                   const struct avj_doc **docs, size_t *count,
+                                                   struct avj_error *err);
+
+/* avj_store_page for the last `limit` (0: all) messages before message `before` (NULL: the end);
+ * shares its lifetime. */
 AVJ_API AVJ_CHECKED enum avj_status avj_store_messages(struct avj_store *store, const char *thread,
                                                        const char *before, size_t limit,
                                                        const struct avj_doc **docs, size_t *count,
                                                        struct avj_error *err);
+
+/* Calls each() for every visible document of an entity, in no promised order, until it returns
+ * false; in little memory.  doc is borrowed during the call, which must not change the store. */
+AVJ_API AVJ_CHECKED enum avj_status avj_store_walk(struct avj_store *store, enum avj_entity entity,
+                                                   bool (*each)(void *arg,
+                                                                const struct avj_doc *doc),
+                                                   void *arg, struct avj_error *err);
 
 /* The documents that are parked, deleted ones included, in the order of the outbox. */
 AVJ_API AVJ_CHECKED enum avj_status avj_store_parked(struct avj_store *store,
@@ -168,6 +217,50 @@ AVJ_API AVJ_CHECKED enum avj_status avj_thread_trim(struct avj_store *store, con
                                                     const char *from, size_t *deleted,
                                                     struct avj_error *err);
 
+/* ---- conflicts: what lost a merge is kept ---- */
+
+struct avj_conflict {
+    uint64_t seq; /* of the `conflict` entry: its name */
+    enum avj_entity entity;
+    const char *id;
+    int64_t ms;               /* when it was found */
+    bool lost_here;           /* the edit made here lost; else one from elsewhere did */
+    struct avj_fields fields; /* what was lost; empty: a deletion */
+    const char *why;
+    uint64_t edit_seq;   /* the `local` entry concerned */
+    const char *version; /* $updatedAt of the row that it met, NULL */
+};
+
+/* Those that nobody has restored or dismissed, oldest first. */
+AVJ_API AVJ_CHECKED enum avj_status avj_store_conflicts(struct avj_store *store,
+                                                        const struct avj_conflict **conflicts,
+                                                        size_t *count, struct avj_error *err);
+
+/* Makes the lost fields an edit of today: the document is updated with them, or made anew from them
+ * and what is known of it where it was deleted (with its thread's id as it was).  The conflict is
+ * settled by it.  AVJ_ENOTFOUND: no open conflict of that number; AVJ_EFORMAT: what is left of a
+ * deleted document is not enough to make one. */
+AVJ_API AVJ_CHECKED enum avj_status avj_conflict_restore(struct avj_store *store, uint64_t seq,
+                                                         struct avj_error *err);
+/* Takes it off the list; what was lost stays in the log.  AVJ_ENOTFOUND. */
+AVJ_API AVJ_CHECKED enum avj_status avj_conflict_dismiss(struct avj_store *store, uint64_t seq,
+                                                         struct avj_error *err);
+
+/* ---- snapshots ---- */
+
+struct avj_snapshot_info {
+    uint64_t seq;       /* last record in it */
+    uint64_t bytes;     /* of the file */
+    uint64_t documents; /* in it, invisible ones included */
+};
+
+/* Writes a snapshot of the view as it stands and keeps the newest two.  Happens by itself, in the
+ * background and at close, when the log has grown enough since the last one.  info may be NULL.
+ * Durable on return.  Errors: AVJ_EREADONLY, AVJ_ELOCKED (another process is at it), AVJ_ENOSPC,
+ * AVJ_EIO, AVJ_ENOMEM; the ones that are there stay. */
+AVJ_API AVJ_CHECKED enum avj_status
+avj_store_snapshot(struct avj_store *store, struct avj_snapshot_info *info, struct avj_error *err);
+
 /* ---- state ---- */
 
 struct avj_store_status {
@@ -180,6 +273,9 @@ struct avj_store_status {
     bool gap_open;             /* events may have been missed: a sweep is due */
     const char *swept;         /* server time up to which a sweep saw everything, NULL: never */
     uint64_t unknown_entries;  /* of types that this program does not know */
+    int64_t clock_offset_ms;   /* the server's clock minus this machine's, as last measured */
+    uint64_t folded;           /* records replayed by open, behind the snapshot; 0 with none new */
+    uint64_t snapshot_seq;     /* last record of the snapshot that open used, 0: none */
     uint8_t digest[16];        /* of the view; equal on all replicas with empty outboxes */
 };
 AVJ_API AVJ_CHECKED enum avj_status

@@ -1,0 +1,76 @@
+/*
+ * Events for a user interface: what to draw anew, whoever changed it: this store, another process
+ * of this machine, or another device by way of the sync.
+ *
+ * A subscription gathers changes and hands out one event per (kind, thread) and burst.  Changes
+ * made on this machine are held back until there has been none of the same (kind, thread) for
+ * debounce_ms (and no longer than ten times that); merges of what came from elsewhere, and tokens
+ * of a stream, are due at once.
+ *
+ * Use: poll avj_events_fd() for reading, then call avj_events_next() until AVJ_END; or
+ * avj_events_dispatch() with a callback.  Both refresh the store first, so that its reading
+ * functions give what the event is about.
+ *
+ * Threading: that of its store.  Lifetime: close it before the store.
+ */
+#ifndef AVJ_EVENTS_H
+#define AVJ_EVENTS_H
+
+#include "replay/store.h"
+
+struct avj_events;
+
+enum avj_event_kind {
+    AVJ_EVENT_THREADS,   /* the list of threads, or what it shows of them */
+    AVJ_EVENT_MESSAGES,  /* the messages of a thread */
+    AVJ_EVENT_SUMMARIES, /* the summaries of a thread */
+    AVJ_EVENT_PROJECTS,
+    AVJ_EVENT_STREAM, /* a growing answer in a thread */
+    AVJ_EVENT_STATUS, /* pending, parked, conflicts, gap, session: avj_store_status */
+    AVJ_EVENT_KINDS
+};
+
+/* "messages_updated" and so on.  Static storage. */
+AVJ_API const char *avj_event_name(enum avj_event_kind kind);
+
+struct avj_event {
+    enum avj_event_kind kind;
+    const char *thread; /* messages, summaries, stream; else NULL.  Borrowed until the next call */
+    bool local, remote; /* made on this machine; came from elsewhere (both in one burst, perhaps) */
+    uint64_t first_seq, last_seq; /* entries behind it */
+    uint64_t changes;             /* how many */
+};
+
+struct avj_events_options { /* all zero: the defaults */
+    unsigned debounce_ms;   /* 0: 30 */
+    bool no_debounce;       /* everything at once */
+    const char *thread;     /* only of this thread (and of kinds without one); NULL: all.  Copied */
+    unsigned kinds;         /* bits 1 << kind; 0: all */
+};
+
+/* Sees what is folded in from now on.  options may be NULL.  Errors: AVJ_ENOMEM, AVJ_EIO (no
+ * descriptor to be had). */
+AVJ_API AVJ_CHECKED enum avj_status avj_events_open(struct avj_store *store,
+                                                    const struct avj_events_options *options,
+                                                    struct avj_events **out, struct avj_error *err);
+AVJ_API void avj_events_close(struct avj_events *events); /* NULL is allowed */
+
+/* Polls readable when there may be an event: something was appended by anyone, or one that was held
+ * back is due.  Owned by the subscription; only to be polled. */
+AVJ_API int avj_events_fd(struct avj_events *events);
+
+/* The next event that is due.  AVJ_END: none now.  Errors: those of avj_store_refresh. */
+AVJ_API AVJ_CHECKED enum avj_status avj_events_next(struct avj_events *events,
+                                                    struct avj_event *event, struct avj_error *err);
+
+/* Milliseconds until something held back is due, -1: nothing is held back.  For loops that can not
+ * poll the descriptor. */
+AVJ_API int64_t avj_events_due_ms(const struct avj_events *events);
+
+/* Calls on_event for every event that is due. */
+AVJ_API AVJ_CHECKED enum avj_status
+avj_events_dispatch(struct avj_events *events,
+                    void (*on_event)(void *arg, const struct avj_event *event), void *arg,
+                    struct avj_error *err);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * Searching titles and contents for words, exactly, in what is visible now (or was, in a store
+ * opened with at_seq or at_ms).
+ *
+ * Threading and lifetimes as store.h.
+ */
+#ifndef AVJ_SEARCH_H
+#define AVJ_SEARCH_H
+
+#include "replay/store.h"
+
+struct avj_search_options { /* all zero: the defaults */
+    const char *thread;     /* only in this thread; NULL: everywhere */
+    size_t limit;           /* most hits, the newest ones; 0: all */
+    bool
+        match_case; /* else upper and lower case are the same, as Unicode's simple folding has it */
+    /* true ends the search early, with what was found */
+    bool (*stop)(void *arg);
+    void (*progress)(void *arg, uint64_t done, uint64_t total); /* records looked at */
+    void *arg;
+};
+
+struct avj_hit {
+    enum avj_entity entity; /* AVJ_THREAD: in its title; AVJ_MESSAGE: in its content */
+    const char *id, *thread;
+    int64_t ms; /* createdAt of a message, last message of a thread */
+};
+
+/*
+ * Documents that contain every one of `words` (NULL-terminated array of non-empty UTF-8 texts; each
+ * is looked for as it stands, inside words too), newest first.  *hits: owned by the store, valid
+ * until the next search or change.  Errors: AVJ_EINVAL (no word, or an empty one), AVJ_ENOTFOUND
+ * (no such thread), and those of reading the log.
+ */
+AVJ_API AVJ_CHECKED enum avj_status avj_store_search(struct avj_store *store,
+                                                     const char *const *words,
+                                                     const struct avj_search_options *options,
+                                                     const struct avj_hit **hits, size_t *count,
+                                                     struct avj_error *err);
+
+#endif
