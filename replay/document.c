@@ -131,6 +131,7 @@ static enum avj_status add_pending(struct avj_document *d, const struct avj_pend
 void avj_document_drop_pending(struct avj_document *d, size_t index)
 {
     avj_blob_release(&d->pending[index].fields);
+    d->derived = false;
     d->pending_count--;
     memmove(&d->pending[index], &d->pending[index + 1],
             (d->pending_count - index) * sizeof(*d->pending));

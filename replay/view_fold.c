@@ -28,6 +28,7 @@ struct change {
     struct avj_edit edit;
     struct avj_before before;
     enum avj_entry_type type;
+    bool nothing; /* was changed */
 };
 
 static enum avj_status no_memory(struct avj_error *err)
@@ -40,6 +41,7 @@ static enum avj_status change_begin(struct avj_view *view, uint32_t number,
                                     struct avj_error *err)
 {
     c->type = type;
+    c->nothing = false;
     avj_view_before(view, number, &c->before);
     return avj_edit_begin(view, number, &c->edit, err);
 }
@@ -48,7 +50,7 @@ static enum avj_status change_begin(struct avj_view *view, uint32_t number,
 static enum avj_status change_end(struct avj_view *view, struct change *c, enum avj_status status,
                                   struct avj_error *err)
 {
-    if (status != AVJ_OK) {
+    if (status != AVJ_OK || c->nothing) {
         avj_view_put_back(view, c->edit.number, c->edit.document);
         return status == AVJ_ENOMEM ? no_memory(err) : status;
     }
@@ -269,12 +271,12 @@ static enum avj_status fold_reject(struct avj_view *view, const struct avj_entry
     enum avj_status status = change_begin(view, number, e->type, &c, err);
     if (status != AVJ_OK)
         return status;
-    if (pending_up_to(c.edit.document, (uint64_t)upto) == 0) {
+    c.nothing = pending_up_to(c.edit.document, (uint64_t)upto) == 0;
+    if (c.nothing)
         view->counts.unmatched_acks++;
-        avj_view_put_back(view, number, c.edit.document);
-        return AVJ_OK;
-    }
-    return change_end(view, &c, park(c.edit.document, e, (uint64_t)upto), err);
+    else
+        status = park(c.edit.document, e, (uint64_t)upto);
+    return change_end(view, &c, status, err);
 }
 
 static enum avj_status fold_retry(struct avj_view *view, const struct avj_entry *e,
@@ -419,6 +421,7 @@ static enum avj_status take_state(struct avj_view *view, struct change *c, uint6
     status = avj_merge_plan(d, &s->incoming, avj_view_unsendable, view, &plan);
     if (status != AVJ_OK)
         return status;
+    c->nothing = plan.stale && s->incoming.acknowledged == 0;
     if (!plan.stale)
         status = put_row(view, c, seq, s);
     if (status == AVJ_OK)
