@@ -1,6 +1,7 @@
 /* Mutations: checked against the schema and what is visible, then appended as one frame. */
 #include "replay/clock.h"
 #include "replay/store_private.h"
+#include "replay/table.h"
 
 #include <string.h>
 
@@ -96,18 +97,6 @@ static uint64_t mutation_hash(const struct avj_mutation *m)
     return avj_hash64(m->id, strlen(m->id)) + (uint64_t)m->entity;
 }
 
-static enum avj_status look_up(struct avj_store *store, const struct avj_mutation *m, bool *visible,
-                               struct avj_error *err)
-{
-    struct avj_doc doc;
-    enum avj_status status = avj_store_get(store, m->entity, m->id, &doc);
-    *visible = status == AVJ_OK;
-    if (status == AVJ_OK || status == AVJ_ENOTFOUND)
-        return AVJ_OK;
-    return avj_fail(err, status, "%s %s: %s", avj_schema(m->entity)->kind, m->id,
-                    avj_status_text(status));
-}
-
 /* `seen` has the documents that earlier mutations of the same batch created. */
 static enum avj_status check_mutation(struct avj_store *store, const struct avj_mutation *m,
                                       struct avj_table *seen, struct avj_error *err)
@@ -115,10 +104,11 @@ static enum avj_status check_mutation(struct avj_store *store, const struct avj_
     if ((size_t)m->entity >= AVJ_ENTITIES || (size_t)m->op >= AVJ_OPS || !m->id || !*m->id)
         return avj_fail(err, AVJ_EINVAL, "mutation without entity, operation or id");
     const char *kind = avj_schema(m->entity)->kind;
-    bool visible = avj_table_find(seen, mutation_hash(m), same_mutation, m) != NULL;
-    enum avj_status status = visible ? AVJ_OK : look_up(store, m, &visible, err);
-    if (status != AVJ_OK)
-        return status;
+    if (strlen(m->id) > AVJ_ID_MAX)
+        return avj_fail(err, AVJ_EINVAL, "%s: an id may have %zu bytes, this one has more", kind,
+                        AVJ_ID_MAX);
+    bool visible = avj_store_visible(store, m->entity, m->id) ||
+                   avj_table_find(seen, mutation_hash(m), same_mutation, m) != NULL;
     if (m->op == AVJ_CREATE && visible)
         return avj_fail(err, AVJ_EEXIST, "there is a %s %s already", kind, m->id);
     if (m->op != AVJ_CREATE && !visible)
@@ -141,12 +131,13 @@ static enum avj_status check_all(struct avj_store *store, const struct avj_mutat
 
 /* ---- mutate ---- */
 
+/* conflict: sequence number of the one that this settles, 0: none. */
 static enum avj_status pack_local(struct avj_store *store, const struct avj_mutation *m,
-                                  struct avj_batch *batch)
+                                  uint64_t conflict, struct avj_batch *batch)
 {
     struct avj_pack *p = &batch->bytes;
     avj_entry_begin(p, AVJ_E_LOCAL, avj_store_stamp(store), avj_store_session(store), m->entity,
-                    m->id, m->op == AVJ_DELETE ? 2 : 3);
+                    m->id, (m->op == AVJ_DELETE ? 2u : 3u) + (conflict ? 1 : 0));
     avj_pack_cstr(p, "o");
     avj_pack_cstr(p, avj_op_name(m->op));
     avj_pack_cstr(p, "u");
@@ -155,12 +146,16 @@ static enum avj_status pack_local(struct avj_store *store, const struct avj_muta
         avj_pack_cstr(p, "f");
         avj_pack_raw(p, m->fields.data, m->fields.len);
     }
+    if (conflict) {
+        avj_pack_cstr(p, "c");
+        avj_pack_int(p, (int64_t)conflict);
+    }
     return avj_batch_end(batch);
 }
 
-enum avj_status avj_store_mutate(struct avj_store *store, const struct avj_mutation *mutations,
-                                 size_t count, enum avj_durability durability, uint64_t *seq,
-                                 struct avj_error *err)
+static enum avj_status mutate(struct avj_store *store, const struct avj_mutation *mutations,
+                              size_t count, uint64_t conflict, enum avj_durability durability,
+                              uint64_t *seq, struct avj_error *err)
 {
     /* What others did meanwhile decides whether this is possible. */
     enum avj_status status = avj_store_refresh(store, NULL, err);
@@ -170,11 +165,24 @@ enum avj_status avj_store_mutate(struct avj_store *store, const struct avj_mutat
         return status;
     struct avj_batch batch = {.count = 0};
     for (size_t i = 0; status == AVJ_OK && i < count; i++)
-        status = pack_local(store, &mutations[i], &batch);
+        status = pack_local(store, &mutations[i], conflict, &batch);
     if (status == AVJ_OK)
         status = avj_batch_append(store, &batch, durability, seq, err);
     else
         status = avj_fail(err, status, "out of memory");
     avj_batch_release(&batch);
     return status;
+}
+
+enum avj_status avj_store_mutate(struct avj_store *store, const struct avj_mutation *mutations,
+                                 size_t count, enum avj_durability durability, uint64_t *seq,
+                                 struct avj_error *err)
+{
+    return mutate(store, mutations, count, 0, durability, seq, err);
+}
+
+enum avj_status avj_store_mutate_for(struct avj_store *store, const struct avj_mutation *mutation,
+                                     uint64_t conflict, struct avj_error *err)
+{
+    return mutate(store, mutation, 1, conflict, AVJ_DURABLE, NULL, err);
 }

@@ -227,9 +227,8 @@ static enum avj_status document_of_slot(struct avj_view *view, uint32_t number,
 {
     const struct avj_slot *slot = avj_view_slot(view, number);
     char buffer[AVJ_UUID_TEXT];
-    struct avj_document *d =
-        avj_document_new(avj_slot_entity(slot), avj_slot_id(&view->slots, slot, buffer),
-                         avj_slot_id_len(slot));
+    struct avj_document *d = avj_document_new(
+        avj_slot_entity(slot), avj_slot_id(&view->slots, slot, buffer), avj_slot_id_len(slot));
     enum avj_status status = d ? AVJ_OK : AVJ_ENOMEM;
     if (status == AVJ_OK && (slot->flags & AVJ_SLOT_ROW))
         status = row_of_slot(view, number, d);
@@ -290,8 +289,8 @@ static bool fits_slot(const struct avj_document *d)
         return false;
     if (!d->rows)
         return !d->kept.len &&
-               (d->pending_count == 0 ||
-                (d->pending_count == 1 && d->pending[0].op == AVJ_CREATE && !d->pending[0].trimmed));
+               (d->pending_count == 0 || (d->pending_count == 1 && d->pending[0].op == AVJ_CREATE &&
+                                          !d->pending[0].trimmed));
     return d->pending_count == 0 && row_fits_slot(d->rows);
 }
 
@@ -519,8 +518,8 @@ static enum avj_status show_thread(struct avj_view *view, uint32_t number,
     struct avj_thread *thread = avj_view_thread(view, at);
     thread->last_message_ms = shown->visible ? shown->facts.last_message_ms : 0;
     thread->pinned = shown->visible && shown->facts.pinned;
-    bool ok = avj_span_set(&thread->fields, shown->fields.data,
-                           shown->visible ? shown->fields.len : 0);
+    bool ok =
+        avj_span_set(&thread->fields, shown->fields.data, shown->visible ? shown->fields.len : 0);
     return ok ? AVJ_OK : AVJ_ENOMEM;
 }
 

@@ -28,8 +28,7 @@ static enum avj_status show(struct avj_view *view, uint32_t number, enum avj_ent
                             struct avj_error *err)
 {
     struct avj_before before;
-    struct avj_shown shown = {
-        .visible = true, .shared = fields, .fields = fields, .facts = *facts};
+    struct avj_shown shown = {.visible = true, .shared = fields, .fields = fields, .facts = *facts};
     avj_view_before(view, number, &before);
     enum avj_status status = avj_view_show(view, number, &shown);
     if (status != AVJ_OK)

@@ -229,8 +229,7 @@ static enum avj_status fold_push(struct avj_view *view, const struct avj_entry *
         if (kind.kind != AVJ_TEXT || id.kind != AVJ_TEXT || upto.kind != AVJ_INT)
             return lacks(e, "d", err);
         enum avj_entity entity = avj_entity_from_kind(kind.text, kind.len);
-        uint32_t number =
-            entity == AVJ_ENTITIES ? 0 : avj_view_find(view, entity, id.text, id.len);
+        uint32_t number = entity == AVJ_ENTITIES ? 0 : avj_view_find(view, entity, id.text, id.len);
         if (number)
             status = mark_attempted(view, number, (uint64_t)upto.integer, err);
     }
@@ -365,7 +364,8 @@ static enum avj_status put_row(struct avj_view *view, struct change *c, uint64_t
     struct avj_known_row *row = avj_document_row(d, s->incoming.remote_id);
     if (!row) {
         row = avj_document_add_row(d, s->incoming.remote_id);
-        if (!row || avj_rows_note(view, c->edit.number, s->remote_id.data, s->remote_id.len) != AVJ_OK)
+        if (!row ||
+            avj_rows_note(view, c->edit.number, s->remote_id.data, s->remote_id.len) != AVJ_OK)
             return AVJ_ENOMEM;
     }
     struct avj_slice version = {s->incoming.version, strlen(s->incoming.version)};

@@ -141,7 +141,7 @@ static inline struct avj_thread *avj_view_thread(const struct avj_view *view, ui
 }
 static inline const void *avj_span_data(const struct avj_view *view, const struct avj_span *span)
 {
-    return span->cap ? (const void *)(uintptr_t)span->at
+    return span->cap   ? (const void *)(uintptr_t)span->at
            : span->len ? view->mapped + span->at
                        : NULL;
 }
@@ -266,8 +266,8 @@ void avj_span_free(struct avj_span *span);
 
 /* ---- lists ---- */
 
-/* Takes the document out of, or puts it into, the list that its slot's thread, createdAt and id say.
- * AVJ_ENOMEM. */
+/* Takes the document out of, or puts it into, the list that its slot's thread, createdAt and id
+ * say. AVJ_ENOMEM. */
 AVJ_CHECKED enum avj_status avj_list_add(struct avj_view *view, uint32_t number);
 void avj_list_remove(struct avj_view *view, uint32_t number);
 /* Where the document stands in its list. */
