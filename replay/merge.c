@@ -51,6 +51,14 @@ bool avj_merge_stale(const struct avj_document *d, const struct avj_incoming *in
     return theirs <= ours;
 }
 
+bool avj_merge_reads(const struct avj_document *d, const struct avj_incoming *in)
+{
+    const struct avj_known_row *row = avj_document_row(d, in->remote_id);
+    if (row && in->version_ms == row->version_ms && !in->deleted && !row->deleted)
+        return true;
+    return d->pending_count > in->acknowledged;
+}
+
 /* The row that would stand for the document once `incoming` is in. */
 static void state_after(struct merge *m, struct avj_fields *fields, bool *absent)
 {
@@ -494,6 +502,11 @@ avj_merge_plan(const struct avj_document *document, const struct avj_incoming *i
     if (plan->stale) {
         /* It settles what it acknowledges and says nothing else. */
         for (size_t i = 0; i < incoming->acknowledged; i++)
+            plan->fates[i] = AVJ_FATE_SETTLED;
+        return AVJ_OK;
+    }
+    if (incoming->acknowledged == plan->count) {
+        for (size_t i = 0; i < plan->count; i++)
             plan->fates[i] = AVJ_FATE_SETTLED;
         return AVJ_OK;
     }
