@@ -13,38 +13,35 @@ static bool is_dash(size_t at)
     return at == 8 || at == 13 || at == 18 || at == 23;
 }
 
-/* Value of a lower-case hexadecimal digit; 16 and more: it is none. */
-static unsigned nibble(char c)
-{
-    unsigned digit = (unsigned char)c - (unsigned)'0';
-    unsigned letter = (unsigned char)c - (unsigned)'a';
-    return digit < 10 ? digit : letter < 6 ? letter + 10 : 16;
-}
+/* Value of a lower-case hexadecimal digit, plus one; 0: it is none. */
+static const uint8_t digits[256] = {
+    ['0'] = 1, ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16};
 
 static bool parse_uuid(const char *text, size_t len, uint8_t out[16])
 {
     static const uint8_t at[16] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
     if (len != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-')
         return false;
-    unsigned wrong = 0;
+    bool good = true;
     for (size_t i = 0; i < 16; i++) {
-        unsigned high = nibble(text[at[i]]), low = nibble(text[at[i] + 1]);
-        wrong |= high | low;
-        out[i] = (uint8_t)(high << 4 | (low & 15));
+        unsigned high = digits[(uint8_t)text[at[i]]], low = digits[(uint8_t)text[at[i] + 1]];
+        good &= high && low;
+        out[i] = (uint8_t)((high - 1) << 4 | ((low - 1) & 15));
     }
-    return wrong < 16;
+    return good;
 }
 
 static void format_uuid(const uint8_t bytes[16], char out[AVJ_UUID_TEXT])
 {
-    static const char digits[] = "0123456789abcdef";
+    static const char hex[] = "0123456789abcdef";
     for (size_t i = 0, byte = 0; i < 36;) {
         if (is_dash(i)) {
             out[i++] = '-';
             continue;
         }
-        out[i++] = digits[bytes[byte] >> 4];
-        out[i++] = digits[bytes[byte++] & 15];
+        out[i++] = hex[bytes[byte] >> 4];
+        out[i++] = hex[bytes[byte++] & 15];
     }
     out[36] = 0;
 }

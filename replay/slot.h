@@ -12,6 +12,7 @@
 #define AVJ_SLOT_H
 
 #include "replay/chunks.h"
+#include "replay/glance.h"
 #include "replay/schema.h"
 
 #include <assert.h>
@@ -70,8 +71,6 @@ struct avj_texts {
     size_t mapped_len, block_count, block_cap;
     size_t used; /* bytes, mapped ones included; a multiple of 8 */
 };
-/* Longest id. */
-#define AVJ_ID_MAX      ((size_t)4096)
 #define AVJ_TEXTS_BLOCK ((size_t)64 * 1024)
 
 /* An id, as it is looked for. */

@@ -18,11 +18,6 @@ static bool state_is(const struct avj_slot *slot, unsigned state)
     return (slot->flags & AVJ_SLOT_HIDDEN_STATE & ~AVJ_SLOT_ATTEMPTED) == state;
 }
 
-static bool good_id(struct avj_slice id)
-{
-    return id.len <= AVJ_ID_MAX && !memchr(id.data, 0, id.len);
-}
-
 static enum avj_status show(struct avj_view *view, uint32_t number, const struct avj_prepared *p,
                             struct avj_error *err)
 {
@@ -48,7 +43,7 @@ static enum avj_status local(struct avj_view *view, uint64_t seq, const struct a
 {
     const struct avj_glance *g = &p->glance;
     bool added;
-    if (!p->plain || g->conflict || !good_id(g->id))
+    if (!p->plain || g->conflict)
         return AVJ_OK;
     if (g->op == AVJ_UPDATE) {
         *done = true;
@@ -76,7 +71,7 @@ static bool tells(const struct avj_prepared *p, int64_t *version_ms)
 {
     const struct avj_glance *g = &p->glance;
     return p->plain && g->row.len && g->row.len <= AVJ_ROW_ID_MAX &&
-           !memchr(g->row.data, 0, g->row.len) && good_id(g->id) && g->version.data &&
+           !memchr(g->row.data, 0, g->row.len) && g->version.data &&
            avj_time_is_canonical(g->version.data, g->version.len, version_ms) && *version_ms;
 }
 
