@@ -9,6 +9,8 @@
 
 #include "replay/store.h"
 
+AVJ_BEGIN_C
+
 struct avj_search_options { /* all zero: the defaults */
     const char *thread;     /* only in this thread; NULL: everywhere */
     size_t limit;           /* most hits, the newest ones; 0: all */
@@ -37,5 +39,7 @@ AVJ_API AVJ_CHECKED enum avj_status avj_store_search(struct avj_store *store,
                                                      const struct avj_search_options *options,
                                                      const struct avj_hit **hits, size_t *count,
                                                      struct avj_error *err);
+
+AVJ_END_C
 
 #endif

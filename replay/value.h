@@ -12,6 +12,8 @@
 
 #include "journal/journal.h"
 
+AVJ_BEGIN_C
+
 enum avj_kind { AVJ_NIL, AVJ_BOOL, AVJ_INT, AVJ_REAL, AVJ_TEXT, AVJ_BYTES, AVJ_LIST, AVJ_MAP };
 
 struct avj_value {
@@ -75,5 +77,7 @@ AVJ_API void avj_pack_map(struct avj_pack *pack,
 AVJ_API void avj_pack_value(struct avj_pack *pack, struct avj_value value);
 AVJ_API void avj_pack_raw(struct avj_pack *pack, const void *data,
                           size_t len); /* bytes that are msgpack already */
+
+AVJ_END_C
 
 #endif
