@@ -98,6 +98,54 @@ static bool walk_value(struct walk *w, int depth)
     return walk_sized(w, tag, depth);
 }
 
+/* One value: what of it is text, else {NULL, 0}. */
+static bool walk_text(struct walk *w, struct avj_slice *text)
+{
+    const uint8_t *begin = w->at;
+    *text = (struct avj_slice){NULL, 0};
+    if (!walk_value(w, 0))
+        return false;
+    size_t head = *begin >= 0xa0 && *begin <= 0xbf   ? 1
+                  : *begin >= 0xd9 && *begin <= 0xdb ? 1 + (size_t)(1 << (*begin - 0xd9))
+                                                     : 0;
+    if (head)
+        *text = (struct avj_slice){begin + head, (size_t)(w->at - begin) - head};
+    return true;
+}
+
+static bool walk_map(struct walk *w, uint64_t *pairs)
+{
+    if (w->at == w->end)
+        return false;
+    uint8_t tag = *w->at++;
+    if (tag >= 0x80 && tag <= 0x8f) {
+        *pairs = tag & 0x0f;
+        return true;
+    }
+    return (tag == 0xde || tag == 0xdf) && length(w, tag == 0xde ? 2 : 4, pairs);
+}
+
+struct avj_slice avj_packed_text(const void *data, size_t len, const char *key)
+{
+    const struct avj_slice none = {NULL, 0};
+    struct avj_slice name, value;
+    uint64_t pairs;
+    size_t key_len = strlen(key);
+
+    if (len == 0)
+        return none;
+    struct walk w = {data, (const uint8_t *)data + len};
+    if (!walk_map(&w, &pairs))
+        return none;
+    for (uint64_t i = 0; i < pairs; i++) {
+        if (!walk_text(&w, &name) || !walk_text(&w, &value))
+            return none;
+        if (name.data && name.len == key_len && memcmp(name.data, key, key_len) == 0)
+            return value;
+    }
+    return none;
+}
+
 /* ---- reading ---- */
 
 static struct avj_value from_object(const msgpack_object *o)
