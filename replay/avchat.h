@@ -9,6 +9,7 @@
 #define AVCHAT_H
 
 #include "journal/journal.h"
+#include "replay/clock.h"
 #include "replay/entry.h"
 #include "replay/events.h"
 #include "replay/fields.h"
