@@ -1,6 +1,7 @@
 /* Looking for a text in bytes: characters, their cases, and what is no UTF-8. */
 #include "replay/needle.h"
 #include "tests/support/cases.h"
+#include "tests/support/naive_search.h"
 #include "tests/support/rng.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -161,28 +162,6 @@ static void test_what_is_no_text_is_no_needle(void **state)
 
 /* ---- against a search that tries every place ---- */
 
-static bool naive_at(const char *needle, const uint8_t *text, size_t len, bool match_case)
-{
-    size_t at = 0, needle_len = strlen(needle);
-    for (size_t i = 0; i < needle_len;) {
-        uint32_t a = 0, b = 0;
-        size_t bytes = avj_utf8_decode(text + at, len - at, &b);
-        i += avj_utf8_decode((const uint8_t *)needle + i, needle_len - i, &a);
-        if (bytes == 0 || (match_case ? a != b : avj_fold_case(a) != avj_fold_case(b)))
-            return false;
-        at += bytes;
-    }
-    return true;
-}
-
-static bool naive(const char *needle, const uint8_t *text, size_t len, bool match_case)
-{
-    for (size_t at = 0; at < len; at++)
-        if (naive_at(needle, text + at, len - at, match_case))
-            return true;
-    return false;
-}
-
 /* Few letters, so that much is found; some have cases of other lengths, some bytes are no UTF-8. */
 static size_t random_text(struct test_rng *rng, size_t letters, bool valid, uint8_t *out)
 {
@@ -213,7 +192,7 @@ static void test_it_finds_what_trying_every_place_finds(void **state)
         struct avj_needle needle;
         needle_text[needle_len] = 0;
         assert_int_equal(avj_needle_init(&needle, (char *)needle_text, match_case), AVJ_OK);
-        bool wanted = naive((char *)needle_text, text, len, match_case);
+        bool wanted = naive_in((char *)needle_text, text, len, match_case);
         if (avj_needle_in(&needle, text, len) != wanted)
             fail_msg("round %d, seed %llu: \"%s\" in \"%.*s\"", round, (unsigned long long)seed,
                      (char *)needle_text, (int)len, (char *)text);
