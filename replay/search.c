@@ -189,12 +189,9 @@ static bool fill(struct avj_store *store, const struct avj_found *found, struct 
     const struct avj_slot *slot = avj_view_slot(store->view, found->number);
     *hit = (struct avj_hit){.entity = avj_slot_entity(slot), .ms = found->ms};
     hit->id = copy_id(store, found->number);
-    hit->thread = hit->id;
-    if (hit->entity != AVJ_THREAD && slot->thread) {
-        uint32_t thread = avj_view_thread(store->view, slot->thread)->slot;
-        hit->thread = copy_id(store, thread);
-    }
-    return hit->id && hit->thread;
+    if (slot->thread) /* its own, where it is one */
+        hit->thread = copy_id(store, avj_view_thread(store->view, slot->thread)->slot);
+    return hit->id && (hit->thread || !slot->thread);
 }
 
 static enum avj_status hand_out(struct search *s, const struct avj_hit **hits, size_t *count,
