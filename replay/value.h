@@ -54,8 +54,9 @@ AVJ_API bool avj_value_text_is(struct avj_value value, const char *text);
 /* Structural equality (1 and 1.0 differ; maps are equal in any order). */
 AVJ_API bool avj_value_equal(struct avj_value a, struct avj_value b);
 
-/* The text under a text key of a packed map (of a document's fields, say), found without parsing
- * the rest and without memory; borrowed from data.  {NULL, 0}: it is not there, or is no text. */
+/* The text under a text key of a packed map (a document's fields, or what avj_pack_... wrote),
+ * found without parsing the rest and without memory; borrowed from data.  {NULL, 0}: it is not
+ * there, or is no text. */
 AVJ_API struct avj_slice avj_packed_text(const void *data, size_t len, const char *key);
 
 /* A growable output buffer.  Zero-initialise; once an allocation failed, `failed` stays set and
