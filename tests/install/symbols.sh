@@ -57,9 +57,12 @@ if declared $headers | grep .; then
 fi
 
 # In a static library every function is there to collide with: all of them are avj_ too.
-nm -g --defined-only "$(find installed -name libavchat.a)" 2>/dev/null | awk 'NF == 3 { print $3 }' >static
-if grep -v '^avj_' static; then
-    echo "^ in libavchat.a, and not ours by name"
-    bad=1
-fi
+for library in libavchat libavchat-net; do
+    nm -g --defined-only "$(find installed -name $library.a)" 2>/dev/null | awk 'NF == 3 { print $3 }' >static
+    [ -s static ] || { echo "$library.a has no symbols"; exit 1; }
+    if grep -v '^avj_' static; then
+        echo "^ in $library.a, and not ours by name"
+        bad=1
+    fi
+done
 exit $bad
