@@ -18,6 +18,8 @@
 
 #include "replay/store.h"
 
+AVJ_BEGIN_C
+
 struct avj_events;
 
 enum avj_event_kind {
@@ -72,5 +74,7 @@ AVJ_API AVJ_CHECKED enum avj_status
 avj_events_dispatch(struct avj_events *events,
                     void (*on_event)(void *arg, const struct avj_event *event), void *arg,
                     struct avj_error *err);
+
+AVJ_END_C
 
 #endif

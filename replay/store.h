@@ -23,6 +23,8 @@
 #include "replay/entry.h"
 #include "replay/fields.h"
 
+AVJ_BEGIN_C
+
 struct avj_store;
 
 struct avj_store_options { /* all zero: the defaults */
@@ -280,5 +282,7 @@ struct avj_store_status {
 };
 AVJ_API AVJ_CHECKED enum avj_status
 avj_store_status(struct avj_store *store, struct avj_store_status *status, struct avj_error *err);
+
+AVJ_END_C
 
 #endif
