@@ -1,5 +1,6 @@
 /* Opening, reading and changing a store: see store.h. */
 #include "replay/store_private.h"
+#include "replay/watched.h"
 #include "replay/clock.h"
 
 #include <stdio.h>
@@ -155,7 +156,9 @@ static enum avj_status fold_tail(struct avj_store *store, bool *changed, uint64_
         enum avj_status status = avj_cursor_next(store->cursor, &record, err);
         if (status == AVJ_END)
             return AVJ_OK;
-        if (status == AVJ_OK)
+        if (status == AVJ_OK && store->watchers)
+            status = avj_watched_apply(store, &record, err);
+        else if (status == AVJ_OK)
             status = avj_view_apply(store->view, record.seq, record.data, record.len, err);
         if (status != AVJ_OK) {
             if (status == AVJ_EFORMAT)

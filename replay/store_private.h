@@ -2,21 +2,9 @@
 #ifndef AVJ_STORE_PRIVATE_H
 #define AVJ_STORE_PRIVATE_H
 
+#include "replay/events.h"
 #include "replay/sync.h"
 #include "replay/view_private.h"
-
-/* What folding an entry in did to a document, for those who watch (events.c).  Several of these for
- * one entry are possible. */
-struct avj_change {
-    uint64_t seq;
-    enum avj_entry_type type;
-    enum avj_entity entity; /* AVJ_ENTITIES: none; something that avj_store_status tells changed */
-    const char *id;
-    const char *thread; /* messages and summaries: the thread it is, or was, listed in; NULL */
-    bool remote;        /* from elsewhere; else made on this machine */
-    bool shows;         /* what is visible of it changed, else only its state in the sync */
-    bool appeared, vanished;
-};
 
 /* Everything borrowed during the call, which must not touch the store. */
 struct avj_watcher {

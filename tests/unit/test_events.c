@@ -1,0 +1,762 @@
+/*
+ * Subscriptions: which events which change makes, for whom, and when the descriptor is readable.
+ * The clock is the test's: nothing here waits.
+ */
+#include "replay/events.h"
+#include "replay/store_private.h"
+#include "tests/support/cases.h"
+#include "tests/support/fault_io.h"
+#include "tests/support/files.h"
+
+#include <poll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define HOUR_MS 3600000u
+
+static struct avj_error err;
+static int64_t clock_ms;
+
+static int64_t fake_monotonic(void *ctx)
+{
+    (void)ctx;
+    return clock_ms;
+}
+
+/* Two stores on one journal: `here` is the one subscribed to, `other` stands for another process.
+ */
+struct fixture {
+    char *dir, *path;
+    struct avj_io io;
+    struct fault_io *fault;
+    struct avj_store *here, *other;
+    char t[AVJ_ID_TEXT], m[AVJ_ID_TEXT]; /* a thread and a message in it, from before */
+};
+
+static struct avj_store *open_store(const struct fixture *f, const struct avj_io *io)
+{
+    struct avj_store_options options = {.journal = {.io = io, .no_background = true}};
+    struct avj_store *store;
+    assert_ok(avj_store_open(f->path, &options, &store, &err), err);
+    return store;
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    if (!f)
+        return -1;
+    f->dir = test_dir_new();
+    f->path = test_path(f->dir, "journal");
+    f->fault = fault_io_new(avj_io_posix());
+    f->io = *fault_io_table(f->fault);
+    f->io.monotonic_ms = fake_monotonic;
+    clock_ms = 1000;
+    assert_ok(avj_store_create(f->path, NULL, NULL, &err), err);
+    f->here = open_store(f, &f->io);
+    f->other = open_store(f, NULL);
+    assert_ok(avj_thread_new(f->other, "T", f->t, &err), err);
+    assert_ok(avj_message_send(f->other, f->t, "user", "hi", 2, f->m, &err), err);
+    assert_ok(avj_store_refresh(f->here, NULL, &err), err);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    avj_store_close(f->other);
+    avj_store_close(f->here);
+    fault_io_free(f->fault);
+    free(f->path);
+    test_dir_free(f->dir);
+    free(f);
+    return 0;
+}
+
+static struct avj_events *subscribe(struct avj_store *store,
+                                    const struct avj_events_options *options)
+{
+    struct avj_events *events;
+    assert_ok(avj_events_open(store, options, &events, &err), err);
+    return events;
+}
+
+static bool readable(struct avj_events *events)
+{
+    struct pollfd poll_fd = {.fd = avj_events_fd(events), .events = POLLIN};
+    return poll(&poll_fd, 1, 0) == 1;
+}
+
+/* All that is due, as "threads messages(T) status": kinds, "(T)" for the thread t, "(ID)" for
+ * another, and the order as told. */
+static const char *told(struct fixture *f, struct avj_events *events)
+{
+    static char text[512];
+    struct avj_event event;
+    enum avj_status status;
+    size_t len = 0;
+    text[0] = 0;
+    while ((status = avj_events_next(events, &event, &err)) == AVJ_OK) {
+        const char *name = avj_event_name(event.kind);
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%.*s", len ? " " : "",
+                                (int)strcspn(name, "_"), name);
+        if (event.thread)
+            len += (size_t)snprintf(text + len, sizeof(text) - len, "(%s)",
+                                    strcmp(event.thread, f->t) == 0 ? "T" : event.thread);
+        assert_true(len < sizeof(text));
+        assert_true(event.local || event.remote);
+        assert_true(event.first_seq > 0 && event.first_seq <= event.last_seq);
+        assert_true(event.changes > 0);
+    }
+    assert_status(AVJ_END, status, err);
+    return text;
+}
+
+/* ---- what others do ---- */
+
+static void pack_text(struct avj_pack *p, const char *name, const char *text)
+{
+    avj_pack_cstr(p, name);
+    avj_pack_cstr(p, text);
+}
+
+/* A row from the server, journaled by `other`. */
+static void arrive(struct avj_store *store, enum avj_entity entity, const char *id,
+                   const char *thread, const char *text, const char *version, bool deleted)
+{
+    struct avj_pack p = {0};
+    avj_pack_map(&p, thread ? 5 : 3);
+    pack_text(&p, "id", id);
+    pack_text(&p, "createdAt", "2026-11-22T18:00:00.000+00:00");
+    if (thread) {
+        pack_text(&p, "threadId", thread);
+        pack_text(&p, "role", "user");
+        pack_text(&p, "content", text);
+    } else {
+        pack_text(&p, entity == AVJ_PROJECT ? "name" : "title", text);
+    }
+    struct avj_row row = {.entity = entity,
+                          .id = id,
+                          .remote_id = id,
+                          .version = version,
+                          .created = "2026-11-22T18:00:00.000+00:00",
+                          .deleted = deleted,
+                          .fields = {p.data, p.len}};
+    assert_ok(avj_sync_remote(store, &row, 1, "realtime", AVJ_RELAXED, NULL, &err), err);
+    avj_pack_release(&p);
+}
+
+#define V1 "2027-11-22T18:00:01.000+00:00"
+#define V2 "2027-11-22T18:00:02.000+00:00"
+
+static void a_thread_comes(struct fixture *f)
+{
+    arrive(f->other, AVJ_THREAD, "new", NULL, "a title", V1, false);
+}
+
+static void a_thread_is_renamed_elsewhere(struct fixture *f)
+{
+    arrive(f->other, AVJ_THREAD, "new", NULL, "another", V2, false);
+}
+
+static void the_thread_goes(struct fixture *f)
+{
+    arrive(f->other, AVJ_THREAD, "new", NULL, NULL, V2, true);
+}
+
+static void a_message_comes(struct fixture *f)
+{
+    arrive(f->other, AVJ_MESSAGE, "m1", f->t, "from elsewhere", V1, false);
+}
+
+static void it_is_edited_elsewhere(struct fixture *f)
+{
+    arrive(f->other, AVJ_MESSAGE, "m1", f->t, "edited", V2, false);
+}
+
+static void it_is_touched(struct fixture *f)
+{
+    arrive(f->other, AVJ_MESSAGE, "m1", f->t, "from elsewhere", V2, false);
+}
+
+static void it_goes(struct fixture *f)
+{
+    arrive(f->other, AVJ_MESSAGE, "m1", f->t, NULL, V2, true);
+}
+
+static void a_project_comes(struct fixture *f)
+{
+    arrive(f->other, AVJ_PROJECT, "p1", NULL, "a name", V1, false);
+}
+
+static void a_gap_opens(struct fixture *f)
+{
+    assert_ok(avj_sync_gap(f->other, true, "test", NULL, &err), err);
+}
+
+static void a_login(struct fixture *f)
+{
+    assert_ok(avj_sync_login(f->other, "u", "u@example.org", &err), err);
+}
+
+static void a_message_is_sent(struct fixture *f)
+{
+    assert_ok(avj_message_send(f->other, f->t, "user", "hello", 5, NULL, &err), err);
+}
+
+static void a_message_is_sent_here(struct fixture *f)
+{
+    assert_ok(avj_message_send(f->here, f->t, "user", "hello", 5, NULL, &err), err);
+}
+
+static void a_message_is_edited(struct fixture *f)
+{
+    assert_ok(avj_message_edit(f->other, f->m, "other", 5, &err), err);
+}
+
+static void a_message_is_deleted(struct fixture *f)
+{
+    assert_ok(avj_message_delete(f->other, f->m, &err), err);
+}
+
+static void the_thread_is_renamed(struct fixture *f)
+{
+    assert_ok(avj_thread_rename(f->other, f->t, "renamed", &err), err);
+}
+
+static void the_thread_is_deleted(struct fixture *f)
+{
+    assert_ok(avj_thread_delete(f->other, f->t, &err), err);
+}
+
+static void a_summary_is_made(struct fixture *f)
+{
+    struct avj_pack p = {0};
+    avj_pack_map(&p, 5);
+    pack_text(&p, "id", "s1");
+    pack_text(&p, "threadId", f->t);
+    pack_text(&p, "messageId", f->m);
+    pack_text(&p, "content", "in short");
+    pack_text(&p, "createdAt", "2026-11-22T18:00:00.000Z");
+    struct avj_mutation m = {AVJ_CREATE, AVJ_SUMMARY, "s1", {p.data, p.len}};
+    assert_ok(avj_store_mutate(f->other, &m, 1, AVJ_RELAXED, NULL, &err), err);
+    avj_pack_release(&p);
+}
+
+/* What is pending first is refused, or acknowledged without anything having been sent. */
+static void settle_first(struct fixture *f, bool acknowledged)
+{
+    const struct avj_push_op *ops;
+    size_t count;
+    assert_ok(avj_outbox_next(f->other, 1, NULL, NULL, &ops, &count, &err), err);
+    assert_int_equal(count, 1);
+    struct avj_outcome outcome = {.op = ops,
+                                  .acknowledged = acknowledged,
+                                  .status = acknowledged ? 201 : 400,
+                                  .error_type = "x",
+                                  .error_message = "y"};
+    outcome.row = (struct avj_row){.entity = ops->entity,
+                                   .id = ops->id,
+                                   .remote_id = ops->remote_id,
+                                   .version = V1,
+                                   .created = V1,
+                                   .fields = ops->fields};
+    assert_ok(avj_sync_settle(f->other, &outcome, 1, &err), err);
+}
+
+static void the_thread_is_refused(struct fixture *f)
+{
+    settle_first(f, false);
+}
+
+static void the_thread_is_acknowledged(struct fixture *f)
+{
+    settle_first(f, true);
+}
+
+static void an_attempt_begins(struct fixture *f)
+{
+    const struct avj_push_op *ops;
+    size_t count;
+    assert_ok(avj_outbox_next(f->other, 1, NULL, NULL, &ops, &count, &err), err);
+    assert_ok(avj_sync_push(f->other, ops, count, "a1", "single", &err), err);
+}
+
+struct action {
+    const char *sentence;
+    void (*before)(struct fixture *f); /* NULL: nothing */
+    void (*action)(struct fixture *f);
+    const char *events;
+};
+
+static const struct action actions[] = {
+    {"a thread from elsewhere", NULL, a_thread_comes, "threads messages(new)"},
+    {"its new title", a_thread_comes, a_thread_is_renamed_elsewhere, "threads"},
+    {"its end is told though it has vanished", a_thread_comes, the_thread_goes,
+     "threads messages(new)"},
+    {"a message from elsewhere raises its thread", NULL, a_message_comes, "messages(T) threads"},
+    {"an edit of it does not", a_message_comes, it_is_edited_elsewhere, "messages(T)"},
+    {"its end does", a_message_comes, it_goes, "messages(T) threads"},
+    {"a newer version of the same content looks the same", a_message_comes, it_is_touched,
+     "status"},
+    {"a project from elsewhere", NULL, a_project_comes, "projects"},
+    {"an event gap is status", NULL, a_gap_opens, "status"},
+    {"so is a session", NULL, a_login, "status"},
+    {"a message of another process", NULL, a_message_is_sent, "messages(T) threads status"},
+    {"one of this store itself", NULL, a_message_is_sent_here, "messages(T) threads status"},
+    {"an edit", NULL, a_message_is_edited, "messages(T) status"},
+    {"a deletion", NULL, a_message_is_deleted, "messages(T) threads status"},
+    {"a new title", NULL, the_thread_is_renamed, "threads status"},
+    {"a thread is deleted with its messages", NULL, the_thread_is_deleted,
+     "messages(T) threads status"},
+    {"a summary", NULL, a_summary_is_made, "summaries(T) status"},
+    {"what is refused looks the same, and is parked", NULL, the_thread_is_refused, "status"},
+    {"what is acknowledged as it was looks the same", NULL, the_thread_is_acknowledged, "status"},
+    {"an attempt changes nothing that anybody draws", NULL, an_attempt_begins, ""},
+};
+
+static void every_change_makes_the_events_of_its_kind(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof(actions) / sizeof(*actions); i++) {
+        const struct action *a = &actions[i];
+        void *state;
+        assert_int_equal(setup(&state), 0);
+        struct fixture *f = state;
+        if (a->before)
+            a->before(f);
+        assert_ok(avj_store_refresh(f->here, NULL, &err), err);
+        struct avj_events *events =
+            subscribe(f->here, &(struct avj_events_options){.no_debounce = true});
+        a->action(f);
+        const char *got = told(f, events);
+        if (strcmp(got, a->events) != 0)
+            fail_msg("%s: \"%s\", not \"%s\"", a->sentence, got, a->events);
+        assert_string_equal(told(f, events), "");
+        avj_events_close(events);
+        teardown(&state);
+    }
+}
+
+static void every_kind_has_a_name(void **state)
+{
+    (void)state;
+    for (int k = 0; k < AVJ_EVENT_KINDS; k++)
+        assert_contains(avj_event_name((enum avj_event_kind)k), "_updated");
+    assert_string_equal(avj_event_name(AVJ_EVENT_MESSAGES), "messages_updated");
+    assert_string_equal(avj_event_name(AVJ_EVENT_KINDS), "unknown");
+}
+
+/* A token: no entry of today makes one, so the store's part is played by hand. */
+static void a_token_of_a_stream_is_told_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct avj_events *events = subscribe(f->here, NULL);
+    struct avj_change token = {
+        .seq = 9, .type = AVJ_E_STREAM, .entity = AVJ_MESSAGE, .id = f->m, .thread = f->t};
+    f->here->watchers->changed(f->here->watchers->arg, &token);
+    assert_string_equal(told(f, events), "stream(T)");
+    avj_events_close(events);
+}
+
+static void events_are_of_what_came_after_the_subscription(void **state)
+{
+    struct fixture *f = *state;
+    a_message_is_sent(f);
+    assert_ok(avj_store_refresh(f->here, NULL, &err), err);
+    struct avj_events *events =
+        subscribe(f->here, &(struct avj_events_options){.no_debounce = true});
+    assert_string_equal(told(f, events), "");
+    avj_events_close(events);
+}
+
+/* ---- time ---- */
+
+static void local_changes_are_held_for_30_ms_unless_told_otherwise(void **state)
+{
+    struct fixture *f = *state;
+    const struct {
+        struct avj_events_options options;
+        int64_t ms;
+    } rows[] = {{{.debounce_ms = 0}, 30}, {{.debounce_ms = 100}, 100}, {{.no_debounce = true}, 0}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct avj_events *events = subscribe(f->here, &rows[i].options);
+        assert_int_equal(avj_events_due_ms(events), -1);
+        a_message_is_sent_here(f);
+        assert_int_equal(avj_events_due_ms(events), rows[i].ms);
+        if (rows[i].ms > 0) {
+            clock_ms += rows[i].ms - 1;
+            assert_string_equal(told(f, events), "");
+            assert_int_equal(avj_events_due_ms(events), 1);
+            clock_ms++;
+        }
+        assert_int_equal(avj_events_due_ms(events), 0);
+        assert_string_equal(told(f, events), "messages(T) threads status");
+        assert_int_equal(avj_events_due_ms(events), -1);
+        avj_events_close(events);
+    }
+}
+
+static void with_no_options_the_defaults_hold(void **state)
+{
+    struct fixture *f = *state;
+    struct avj_events *events = subscribe(f->here, NULL);
+    a_message_is_sent(f);
+    assert_string_equal(told(f, events), "");
+    assert_int_equal(avj_events_due_ms(events), 30);
+    avj_events_close(events);
+}
+
+static void a_burst_of_changes_is_one_event(void **state)
+{
+    struct fixture *f = *state;
+    struct avj_events *events = subscribe(f->here, NULL);
+    struct avj_event event;
+    for (int i = 0; i < 5; i++) {
+        a_message_is_sent(f);
+        a_message_is_sent_here(f);
+        clock_ms += 20;
+        assert_status(AVJ_END, avj_events_next(events, &event, &err), err);
+    }
+    clock_ms += 10;
+    assert_ok(avj_events_next(events, &event, &err), err);
+    assert_int_equal(event.kind, AVJ_EVENT_MESSAGES);
+    assert_string_equal(event.thread, f->t);
+    assert_int_equal(event.changes, 10);
+    assert_true(event.local && !event.remote);
+    struct avj_store_status status;
+    assert_ok(avj_store_status(f->here, &status, &err), err);
+    assert_in_range(event.last_seq, status.records - 1, status.records);
+    assert_string_equal(told(f, events), "threads status");
+    avj_events_close(events);
+}
+
+static void a_merge_is_told_at_once_with_what_was_held_of_its_thread(void **state)
+{
+    struct fixture *f = *state;
+    struct avj_events *events =
+        subscribe(f->here, &(struct avj_events_options){.kinds = 1u << AVJ_EVENT_MESSAGES});
+    struct avj_event event;
+    a_message_is_sent(f);
+    assert_status(AVJ_END, avj_events_next(events, &event, &err), err);
+    a_message_comes(f);
+    assert_ok(avj_events_next(events, &event, &err), err);
+    assert_true(event.local && event.remote);
+    assert_int_equal(event.changes, 2);
+    clock_ms += 30;
+    assert_status(AVJ_END, avj_events_next(events, &event, &err), err);
+    avj_events_close(events);
+}
+
+/* ---- filters ---- */
+
+static void a_subscription_to_a_thread_hears_of_no_other(void **state)
+{
+    struct fixture *f = *state;
+    char other[AVJ_ID_TEXT];
+    assert_ok(avj_thread_new(f->other, "other", other, &err), err);
+    assert_ok(avj_store_refresh(f->here, NULL, &err), err);
+    char *name = strdup(f->t);
+    struct avj_events *events =
+        subscribe(f->here, &(struct avj_events_options){.no_debounce = true, .thread = name});
+    memset(name, 'x', strlen(name)); /* it was copied */
+    free(name);
+    assert_ok(avj_message_send(f->other, other, "user", "x", 1, NULL, &err), err);
+    assert_string_equal(told(f, events), "threads status");
+    a_message_is_sent(f);
+    assert_string_equal(told(f, events), "messages(T) threads status");
+    avj_events_close(events);
+}
+
+static void a_subscription_to_kinds_hears_of_no_other(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned k = 0; k < AVJ_EVENT_KINDS; k++) {
+        struct avj_events *events =
+            subscribe(f->here, &(struct avj_events_options){.no_debounce = true, .kinds = 1u << k});
+        a_message_is_sent(f);
+        const char *wanted = k == AVJ_EVENT_THREADS    ? "threads"
+                             : k == AVJ_EVENT_MESSAGES ? "messages(T)"
+                             : k == AVJ_EVENT_STATUS   ? "status"
+                                                       : "";
+        assert_string_equal(told(f, events), wanted);
+        avj_events_close(events);
+    }
+}
+
+/* ---- the changes themselves ---- */
+
+struct seen {
+    size_t count;
+    struct avj_change last;
+    char id[64], thread[64];
+};
+
+static void see(void *arg, const struct avj_change *change)
+{
+    struct seen *seen = arg;
+    seen->count++;
+    seen->last = *change;
+    snprintf(seen->id, sizeof(seen->id), "%s", change->id ? change->id : "");
+    snprintf(seen->thread, sizeof(seen->thread), "%s", change->thread ? change->thread : "");
+}
+
+static void every_change_is_shown_whatever_the_filters_say(void **state)
+{
+    struct fixture *f = *state;
+    struct seen seen = {0};
+    struct avj_events *events =
+        subscribe(f->here, &(struct avj_events_options){.kinds = 1u << AVJ_EVENT_PROJECTS,
+                                                        .thread = "none",
+                                                        .on_change = see,
+                                                        .on_change_arg = &seen});
+    a_message_comes(f);
+    assert_string_equal(told(f, events), "");
+    assert_int_equal(seen.count, 1);
+    assert_string_equal(seen.id, "m1");
+    assert_string_equal(seen.thread, f->t);
+    assert_int_equal(seen.last.entity, AVJ_MESSAGE);
+    assert_true(seen.last.appeared && seen.last.shows && seen.last.remote && !seen.last.vanished);
+    it_goes(f);
+    assert_string_equal(told(f, events), "");
+    assert_int_equal(seen.count, 2);
+    assert_string_equal(seen.thread, f->t);
+    assert_true(seen.last.vanished && seen.last.shows && !seen.last.appeared);
+    avj_events_close(events);
+    a_project_comes(f);
+    assert_ok(avj_store_refresh(f->here, NULL, &err), err);
+    assert_int_equal(seen.count, 2);
+}
+
+/* ---- the descriptor ---- */
+
+static void the_descriptor_is_readable_while_there_is_something(void **state)
+{
+    struct fixture *f = *state;
+    struct avj_events *events = subscribe(f->here, NULL);
+    struct avj_event event;
+    assert_false(readable(events));
+    a_message_comes(f);
+    assert_true(readable(events));
+    assert_ok(avj_events_next(events, &event, &err), err); /* messages; and threads wait */
+    assert_true(readable(events));
+    assert_ok(avj_events_next(events, &event, &err), err);
+    assert_status(AVJ_END, avj_events_next(events, &event, &err), err);
+    assert_false(readable(events));
+    a_message_comes(f); /* nothing new: not even written */
+    assert_false(readable(events));
+    avj_events_close(events);
+}
+
+static void held_back_changes_do_not_make_it_readable(void **state)
+{
+    struct fixture *f = *state;
+    struct avj_events *events =
+        subscribe(f->here, &(struct avj_events_options){.debounce_ms = HOUR_MS});
+    a_message_is_sent(f);
+    assert_true(readable(events)); /* nobody has looked what it is */
+    assert_string_equal(told(f, events), "");
+    assert_false(readable(events));
+    avj_events_close(events);
+}
+
+static void it_becomes_readable_when_what_is_held_is_due(void **state)
+{
+    struct fixture *f = *state;
+    struct avj_events *events = subscribe(f->here, &(struct avj_events_options){.debounce_ms = 1});
+    a_message_is_sent_here(f);
+    assert_string_equal(told(f, events), "");
+    clock_ms++;
+    struct pollfd poll_fd = {.fd = avj_events_fd(events), .events = POLLIN};
+    assert_int_equal(poll(&poll_fd, 1, 60000), 1);
+    assert_string_equal(told(f, events), "messages(T) threads status");
+    assert_false(readable(events));
+    avj_events_close(events);
+}
+
+/* The alarm goes by the system's clock, what is due by the store's: here they differ. */
+static void an_alarm_that_went_off_too_early_is_set_anew(void **state)
+{
+    struct fixture *f = *state;
+    struct avj_events *events = subscribe(f->here, &(struct avj_events_options){.debounce_ms = 1});
+    a_message_is_sent_here(f);
+    assert_string_equal(told(f, events), "");
+    struct pollfd poll_fd = {.fd = avj_events_fd(events), .events = POLLIN};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(poll(&poll_fd, 1, 60000), 1);
+        assert_string_equal(told(f, events), "");
+    }
+    clock_ms++;
+    assert_string_equal(told(f, events), "messages(T) threads status");
+    avj_events_close(events);
+}
+
+static void a_change_that_another_refresh_brought_makes_it_readable(void **state)
+{
+    struct fixture *f = *state;
+    struct avj_events *events = subscribe(f->here, NULL);
+    struct avj_change change = {.seq = 9,
+                                .type = AVJ_E_REMOTE,
+                                .entity = AVJ_MESSAGE,
+                                .id = f->m,
+                                .thread = f->t,
+                                .remote = true,
+                                .shows = true};
+    assert_false(readable(events));
+    f->here->watchers->changed(f->here->watchers->arg, &change);
+    assert_true(readable(events));
+    assert_string_equal(told(f, events), "messages(T)");
+    assert_false(readable(events));
+    avj_events_close(events);
+}
+
+static void nobody_takes_the_wake_ups_of_another(void **state)
+{
+    struct fixture *f = *state;
+    struct avj_journal *journal = avj_store_journal(f->here);
+    struct pollfd engine = {.fd = avj_journal_wake_fd(journal), .events = POLLIN};
+    struct avj_events_options options = {.kinds = 1u << AVJ_EVENT_MESSAGES};
+    struct avj_events *a = subscribe(f->here, &options), *c = subscribe(f->here, NULL),
+                      *b = subscribe(f->here, &options);
+    avj_events_close(c); /* from between them */
+    a_message_comes(f);
+    /* one after the other, each finds itself woken though those before have emptied theirs */
+    assert_true(readable(a));
+    assert_string_equal(told(f, a), "messages(T)");
+    assert_false(readable(a));
+    assert_int_equal(poll(&engine, 1, 0), 1);
+    avj_journal_woken(journal);
+    assert_int_equal(poll(&engine, 1, 0), 0);
+    assert_true(readable(b));
+    assert_string_equal(told(f, b), "messages(T)");
+    assert_false(readable(b));
+    /* and the other way round */
+    it_is_edited_elsewhere(f);
+    assert_int_equal(poll(&engine, 1, 0), 1);
+    avj_journal_woken(journal);
+    assert_ok(avj_store_refresh(f->here, NULL, &err), err);
+    assert_true(readable(b));
+    assert_string_equal(told(f, b), "messages(T)");
+    assert_true(readable(a));
+    avj_events_close(a); /* with something untold in it */
+    it_goes(f);
+    assert_string_equal(told(f, b), "messages(T)");
+    avj_events_close(b);
+    avj_events_close(NULL);
+}
+
+/* ---- dispatch ---- */
+
+struct chain {
+    struct fixture *f;
+    size_t calls, sent;
+};
+
+static void send_another(void *arg, const struct avj_event *event)
+{
+    struct chain *chain = arg;
+    (void)event;
+    chain->calls++;
+    chain->sent +=
+        avj_message_send(chain->f->here, chain->f->t, "user", "again", 5, NULL, NULL) == AVJ_OK;
+}
+
+static void what_a_callback_changes_is_told_by_the_next_dispatch(void **state)
+{
+    struct fixture *f = *state;
+    struct chain chain = {.f = f};
+    struct avj_events *events =
+        subscribe(f->here, &(struct avj_events_options){.no_debounce = true,
+                                                        .kinds = 1u << AVJ_EVENT_MESSAGES});
+    assert_ok(avj_events_dispatch(events, send_another, &chain, &err), err);
+    assert_int_equal(chain.calls, 0);
+    a_message_is_sent(f);
+    for (size_t round = 1; round <= 3; round++) {
+        assert_true(readable(events));
+        assert_ok(avj_events_dispatch(events, send_another, &chain, &err), err);
+        assert_int_equal(chain.calls, round);
+        assert_int_equal(chain.sent, round);
+    }
+    avj_events_close(events);
+}
+
+/* ---- failures ---- */
+
+/* The lowest number that the next descriptor may get: where none is left out, how many are open. */
+static int open_descriptors(void)
+{
+    int next = dup(0);
+    assert_true(next >= 0);
+    close(next);
+    return next;
+}
+
+static void a_failed_refresh_is_tried_again_and_nothing_is_lost(void **state)
+{
+    struct fixture *f = *state;
+    struct avj_events *events = subscribe(f->here, NULL);
+    struct avj_event event;
+    a_message_comes(f);
+    fault_io_plan(f->fault,
+                  &(struct fault_plan){.calls = FAULT_IN(FAULT_PREAD), .nth = 1, .errnum = 5});
+    assert_status(AVJ_EIO, avj_events_next(events, &event, &err), err);
+    assert_false(readable(events)); /* not in a hurry */
+    assert_int_equal(avj_events_due_ms(events), AVJ_EVENTS_RETRY_MS);
+    struct chain chain = {.f = f};
+    assert_status(AVJ_EIO, avj_events_dispatch(events, send_another, &chain, &err), err);
+    assert_int_equal(chain.calls, 0);
+    fault_io_plan(f->fault, &(struct fault_plan){0});
+    assert_string_equal(told(f, events), "messages(T) threads");
+    assert_int_equal(avj_events_due_ms(events), -1);
+    avj_events_close(events);
+}
+
+static void without_descriptors_there_is_no_subscription(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit limit, none;
+    struct avj_events *events = (void *)f;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    for (rlim_t room = 0; room < 3; room++) {
+        int next = open_descriptors();
+        none = (struct rlimit){(rlim_t)next + room, limit.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        enum avj_status status = avj_events_open(f->here, NULL, &events, &err);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        assert_status(AVJ_EIO, status, err);
+        assert_null(events);
+        assert_null(f->here->watchers);
+        assert_contains(err.message, "ulimit -n");
+        assert_int_equal(open_descriptors(), next);
+    }
+}
+
+#define EVENTS_CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_change_makes_the_events_of_its_kind),
+        cmocka_unit_test(every_kind_has_a_name),
+        EVENTS_CASE(a_token_of_a_stream_is_told_at_once),
+        EVENTS_CASE(events_are_of_what_came_after_the_subscription),
+        EVENTS_CASE(local_changes_are_held_for_30_ms_unless_told_otherwise),
+        EVENTS_CASE(with_no_options_the_defaults_hold),
+        EVENTS_CASE(a_burst_of_changes_is_one_event),
+        EVENTS_CASE(a_merge_is_told_at_once_with_what_was_held_of_its_thread),
+        EVENTS_CASE(a_subscription_to_a_thread_hears_of_no_other),
+        EVENTS_CASE(a_subscription_to_kinds_hears_of_no_other),
+        EVENTS_CASE(every_change_is_shown_whatever_the_filters_say),
+        EVENTS_CASE(the_descriptor_is_readable_while_there_is_something),
+        EVENTS_CASE(held_back_changes_do_not_make_it_readable),
+        EVENTS_CASE(it_becomes_readable_when_what_is_held_is_due),
+        EVENTS_CASE(an_alarm_that_went_off_too_early_is_set_anew),
+        EVENTS_CASE(a_change_that_another_refresh_brought_makes_it_readable),
+        EVENTS_CASE(nobody_takes_the_wake_ups_of_another),
+        EVENTS_CASE(what_a_callback_changes_is_told_by_the_next_dispatch),
+        EVENTS_CASE(a_failed_refresh_is_tried_again_and_nothing_is_lost),
+        EVENTS_CASE(without_descriptors_there_is_no_subscription),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
