@@ -18,9 +18,10 @@ struct avj_events {
     char *thread; /* that of the options; NULL */
     struct avj_bursts bursts;
     struct avj_events_wait wait;
-    int64_t alarm_ms; /* when it goes off, or went; -1: not set */
-    bool fetching;    /* the alarm is set at the end of it */
-    bool stale;       /* the last refresh failed: what woke us may still be unread */
+    int64_t alarm_ms;     /* when it goes off, or went; -1: not set */
+    bool fetching;        /* the alarm is set at the end of it */
+    bool stale;           /* the last refresh failed: what woke us may still be unread */
+    uint64_t message_seq; /* of the last change of a message */
     /* the counts of the view when last looked at: the status is told where they change */
     uint64_t pending, parked, conflicts;
 };
@@ -99,6 +100,11 @@ static bool counts_changed(struct avj_events *events)
 static void gather_shown(struct avj_events *events, const struct avj_change *change)
 {
     bool came_or_went = change->appeared || change->vanished;
+    if (change->entity == AVJ_MESSAGE) {
+        /* Two changes of one entry: it left one thread and came to another. */
+        came_or_went = came_or_went || change->seq == events->message_seq;
+        events->message_seq = change->seq;
+    }
     switch (change->entity) {
     case AVJ_THREAD:
         gather_kind(events, change, AVJ_EVENT_THREADS, NULL);

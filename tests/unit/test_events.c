@@ -1,154 +1,7 @@
-/*
- * Subscriptions: which events which change makes, for whom, and when the descriptor is readable.
- * The clock is the test's: nothing here waits.
- */
-#include "replay/events.h"
+/* Subscriptions: which events which change makes, when, and for whom.  The clock is the test's:
+ * nothing here waits. */
 #include "replay/store_private.h"
-#include "tests/support/cases.h"
-#include "tests/support/fault_io.h"
-#include "tests/support/files.h"
-
-#include <poll.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-#define HOUR_MS 3600000u
-
-static struct avj_error err;
-static int64_t clock_ms;
-
-static int64_t fake_monotonic(void *ctx)
-{
-    (void)ctx;
-    return clock_ms;
-}
-
-/* Two stores on one journal: `here` is the one subscribed to, `other` stands for another process.
- */
-struct fixture {
-    char *dir, *path;
-    struct avj_io io;
-    struct fault_io *fault;
-    struct avj_store *here, *other;
-    char t[AVJ_ID_TEXT], m[AVJ_ID_TEXT]; /* a thread and a message in it, from before */
-};
-
-static struct avj_store *open_store(const struct fixture *f, const struct avj_io *io)
-{
-    struct avj_store_options options = {.journal = {.io = io, .no_background = true}};
-    struct avj_store *store;
-    assert_ok(avj_store_open(f->path, &options, &store, &err), err);
-    return store;
-}
-
-static int setup(void **state)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-    if (!f)
-        return -1;
-    f->dir = test_dir_new();
-    f->path = test_path(f->dir, "journal");
-    f->fault = fault_io_new(avj_io_posix());
-    f->io = *fault_io_table(f->fault);
-    f->io.monotonic_ms = fake_monotonic;
-    clock_ms = 1000;
-    assert_ok(avj_store_create(f->path, NULL, NULL, &err), err);
-    f->here = open_store(f, &f->io);
-    f->other = open_store(f, NULL);
-    assert_ok(avj_thread_new(f->other, "T", f->t, &err), err);
-    assert_ok(avj_message_send(f->other, f->t, "user", "hi", 2, f->m, &err), err);
-    assert_ok(avj_store_refresh(f->here, NULL, &err), err);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    avj_store_close(f->other);
-    avj_store_close(f->here);
-    fault_io_free(f->fault);
-    free(f->path);
-    test_dir_free(f->dir);
-    free(f);
-    return 0;
-}
-
-static struct avj_events *subscribe(struct avj_store *store,
-                                    const struct avj_events_options *options)
-{
-    struct avj_events *events;
-    assert_ok(avj_events_open(store, options, &events, &err), err);
-    return events;
-}
-
-static bool readable(struct avj_events *events)
-{
-    struct pollfd poll_fd = {.fd = avj_events_fd(events), .events = POLLIN};
-    return poll(&poll_fd, 1, 0) == 1;
-}
-
-/* All that is due, as "threads messages(T) status": kinds, "(T)" for the thread t, "(ID)" for
- * another, and the order as told. */
-static const char *told(struct fixture *f, struct avj_events *events)
-{
-    static char text[512];
-    struct avj_event event;
-    enum avj_status status;
-    size_t len = 0;
-    text[0] = 0;
-    while ((status = avj_events_next(events, &event, &err)) == AVJ_OK) {
-        const char *name = avj_event_name(event.kind);
-        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%.*s", len ? " " : "",
-                                (int)strcspn(name, "_"), name);
-        if (event.thread)
-            len += (size_t)snprintf(text + len, sizeof(text) - len, "(%s)",
-                                    strcmp(event.thread, f->t) == 0 ? "T" : event.thread);
-        assert_true(len < sizeof(text));
-        assert_true(event.local || event.remote);
-        assert_true(event.first_seq > 0 && event.first_seq <= event.last_seq);
-        assert_true(event.changes > 0);
-    }
-    assert_status(AVJ_END, status, err);
-    return text;
-}
-
-/* ---- what others do ---- */
-
-static void pack_text(struct avj_pack *p, const char *name, const char *text)
-{
-    avj_pack_cstr(p, name);
-    avj_pack_cstr(p, text);
-}
-
-/* A row from the server, journaled by `other`. */
-static void arrive(struct avj_store *store, enum avj_entity entity, const char *id,
-                   const char *thread, const char *text, const char *version, bool deleted)
-{
-    struct avj_pack p = {0};
-    avj_pack_map(&p, thread ? 5 : 3);
-    pack_text(&p, "id", id);
-    pack_text(&p, "createdAt", "2026-11-22T18:00:00.000+00:00");
-    if (thread) {
-        pack_text(&p, "threadId", thread);
-        pack_text(&p, "role", "user");
-        pack_text(&p, "content", text);
-    } else {
-        pack_text(&p, entity == AVJ_PROJECT ? "name" : "title", text);
-    }
-    struct avj_row row = {.entity = entity,
-                          .id = id,
-                          .remote_id = id,
-                          .version = version,
-                          .created = "2026-11-22T18:00:00.000+00:00",
-                          .deleted = deleted,
-                          .fields = {p.data, p.len}};
-    assert_ok(avj_sync_remote(store, &row, 1, "realtime", AVJ_RELAXED, NULL, &err), err);
-    avj_pack_release(&p);
-}
-
-#define V1 "2027-11-22T18:00:01.000+00:00"
-#define V2 "2027-11-22T18:00:02.000+00:00"
+#include "tests/support/events_rig.h"
 
 static void a_thread_comes(struct fixture *f)
 {
@@ -165,24 +18,9 @@ static void the_thread_goes(struct fixture *f)
     arrive(f->other, AVJ_THREAD, "new", NULL, NULL, V2, true);
 }
 
-static void a_message_comes(struct fixture *f)
-{
-    arrive(f->other, AVJ_MESSAGE, "m1", f->t, "from elsewhere", V1, false);
-}
-
-static void it_is_edited_elsewhere(struct fixture *f)
-{
-    arrive(f->other, AVJ_MESSAGE, "m1", f->t, "edited", V2, false);
-}
-
 static void it_is_touched(struct fixture *f)
 {
     arrive(f->other, AVJ_MESSAGE, "m1", f->t, "from elsewhere", V2, false);
-}
-
-static void it_goes(struct fixture *f)
-{
-    arrive(f->other, AVJ_MESSAGE, "m1", f->t, NULL, V2, true);
 }
 
 static void a_project_comes(struct fixture *f)
@@ -198,16 +36,6 @@ static void a_gap_opens(struct fixture *f)
 static void a_login(struct fixture *f)
 {
     assert_ok(avj_sync_login(f->other, "u", "u@example.org", &err), err);
-}
-
-static void a_message_is_sent(struct fixture *f)
-{
-    assert_ok(avj_message_send(f->other, f->t, "user", "hello", 5, NULL, &err), err);
-}
-
-static void a_message_is_sent_here(struct fixture *f)
-{
-    assert_ok(avj_message_send(f->here, f->t, "user", "hello", 5, NULL, &err), err);
 }
 
 static void a_message_is_edited(struct fixture *f)
@@ -322,7 +150,7 @@ static void every_change_makes_the_events_of_its_kind(void **unused)
     for (size_t i = 0; i < sizeof(actions) / sizeof(*actions); i++) {
         const struct action *a = &actions[i];
         void *state;
-        assert_int_equal(setup(&state), 0);
+        assert_int_equal(events_rig_setup(&state), 0);
         struct fixture *f = state;
         if (a->before)
             a->before(f);
@@ -335,7 +163,7 @@ static void every_change_makes_the_events_of_its_kind(void **unused)
             fail_msg("%s: \"%s\", not \"%s\"", a->sentence, got, a->events);
         assert_string_equal(told(f, events), "");
         avj_events_close(events);
-        teardown(&state);
+        events_rig_teardown(&state);
     }
 }
 
@@ -357,6 +185,25 @@ static void a_token_of_a_stream_is_told_at_once(void **state)
         .seq = 9, .type = AVJ_E_STREAM, .entity = AVJ_MESSAGE, .id = f->m, .thread = f->t};
     f->here->watchers->changed(f->here->watchers->arg, &token);
     assert_string_equal(told(f, events), "stream(T)");
+    avj_events_close(events);
+}
+
+/* Which no program does, but a server may say. */
+static void a_message_that_moved_is_told_to_both_threads_and_in_the_list_of_them(void **state)
+{
+    struct fixture *f = *state;
+    struct avj_events *events = subscribe(f->here, NULL);
+    struct avj_change move = {.seq = 9,
+                              .type = AVJ_E_REMOTE,
+                              .entity = AVJ_MESSAGE,
+                              .id = f->m,
+                              .thread = "old",
+                              .remote = true,
+                              .shows = true};
+    f->here->watchers->changed(f->here->watchers->arg, &move);
+    move.thread = f->t;
+    f->here->watchers->changed(f->here->watchers->arg, &move);
+    assert_string_equal(told(f, events), "messages(old) messages(T) threads");
     avj_events_close(events);
 }
 
@@ -529,217 +376,13 @@ static void every_change_is_shown_whatever_the_filters_say(void **state)
     assert_int_equal(seen.count, 2);
 }
 
-/* ---- the descriptor ---- */
-
-static void the_descriptor_is_readable_while_there_is_something(void **state)
-{
-    struct fixture *f = *state;
-    struct avj_events *events = subscribe(f->here, NULL);
-    struct avj_event event;
-    assert_false(readable(events));
-    a_message_comes(f);
-    assert_true(readable(events));
-    assert_ok(avj_events_next(events, &event, &err), err); /* messages; and threads wait */
-    assert_true(readable(events));
-    assert_ok(avj_events_next(events, &event, &err), err);
-    assert_status(AVJ_END, avj_events_next(events, &event, &err), err);
-    assert_false(readable(events));
-    a_message_comes(f); /* nothing new: not even written */
-    assert_false(readable(events));
-    avj_events_close(events);
-}
-
-static void held_back_changes_do_not_make_it_readable(void **state)
-{
-    struct fixture *f = *state;
-    struct avj_events *events =
-        subscribe(f->here, &(struct avj_events_options){.debounce_ms = HOUR_MS});
-    a_message_is_sent(f);
-    assert_true(readable(events)); /* nobody has looked what it is */
-    assert_string_equal(told(f, events), "");
-    assert_false(readable(events));
-    avj_events_close(events);
-}
-
-static void it_becomes_readable_when_what_is_held_is_due(void **state)
-{
-    struct fixture *f = *state;
-    struct avj_events *events = subscribe(f->here, &(struct avj_events_options){.debounce_ms = 1});
-    a_message_is_sent_here(f);
-    assert_string_equal(told(f, events), "");
-    clock_ms++;
-    struct pollfd poll_fd = {.fd = avj_events_fd(events), .events = POLLIN};
-    assert_int_equal(poll(&poll_fd, 1, 60000), 1);
-    assert_string_equal(told(f, events), "messages(T) threads status");
-    assert_false(readable(events));
-    avj_events_close(events);
-}
-
-/* The alarm goes by the system's clock, what is due by the store's: here they differ. */
-static void an_alarm_that_went_off_too_early_is_set_anew(void **state)
-{
-    struct fixture *f = *state;
-    struct avj_events *events = subscribe(f->here, &(struct avj_events_options){.debounce_ms = 1});
-    a_message_is_sent_here(f);
-    assert_string_equal(told(f, events), "");
-    struct pollfd poll_fd = {.fd = avj_events_fd(events), .events = POLLIN};
-    for (int i = 0; i < 3; i++) {
-        assert_int_equal(poll(&poll_fd, 1, 60000), 1);
-        assert_string_equal(told(f, events), "");
-    }
-    clock_ms++;
-    assert_string_equal(told(f, events), "messages(T) threads status");
-    avj_events_close(events);
-}
-
-static void a_change_that_another_refresh_brought_makes_it_readable(void **state)
-{
-    struct fixture *f = *state;
-    struct avj_events *events = subscribe(f->here, NULL);
-    struct avj_change change = {.seq = 9,
-                                .type = AVJ_E_REMOTE,
-                                .entity = AVJ_MESSAGE,
-                                .id = f->m,
-                                .thread = f->t,
-                                .remote = true,
-                                .shows = true};
-    assert_false(readable(events));
-    f->here->watchers->changed(f->here->watchers->arg, &change);
-    assert_true(readable(events));
-    assert_string_equal(told(f, events), "messages(T)");
-    assert_false(readable(events));
-    avj_events_close(events);
-}
-
-static void nobody_takes_the_wake_ups_of_another(void **state)
-{
-    struct fixture *f = *state;
-    struct avj_journal *journal = avj_store_journal(f->here);
-    struct pollfd engine = {.fd = avj_journal_wake_fd(journal), .events = POLLIN};
-    struct avj_events_options options = {.kinds = 1u << AVJ_EVENT_MESSAGES};
-    struct avj_events *a = subscribe(f->here, &options), *c = subscribe(f->here, NULL),
-                      *b = subscribe(f->here, &options);
-    avj_events_close(c); /* from between them */
-    a_message_comes(f);
-    /* one after the other, each finds itself woken though those before have emptied theirs */
-    assert_true(readable(a));
-    assert_string_equal(told(f, a), "messages(T)");
-    assert_false(readable(a));
-    assert_int_equal(poll(&engine, 1, 0), 1);
-    avj_journal_woken(journal);
-    assert_int_equal(poll(&engine, 1, 0), 0);
-    assert_true(readable(b));
-    assert_string_equal(told(f, b), "messages(T)");
-    assert_false(readable(b));
-    /* and the other way round */
-    it_is_edited_elsewhere(f);
-    assert_int_equal(poll(&engine, 1, 0), 1);
-    avj_journal_woken(journal);
-    assert_ok(avj_store_refresh(f->here, NULL, &err), err);
-    assert_true(readable(b));
-    assert_string_equal(told(f, b), "messages(T)");
-    assert_true(readable(a));
-    avj_events_close(a); /* with something untold in it */
-    it_goes(f);
-    assert_string_equal(told(f, b), "messages(T)");
-    avj_events_close(b);
-    avj_events_close(NULL);
-}
-
-/* ---- dispatch ---- */
-
-struct chain {
-    struct fixture *f;
-    size_t calls, sent;
-};
-
-static void send_another(void *arg, const struct avj_event *event)
-{
-    struct chain *chain = arg;
-    (void)event;
-    chain->calls++;
-    chain->sent +=
-        avj_message_send(chain->f->here, chain->f->t, "user", "again", 5, NULL, NULL) == AVJ_OK;
-}
-
-static void what_a_callback_changes_is_told_by_the_next_dispatch(void **state)
-{
-    struct fixture *f = *state;
-    struct chain chain = {.f = f};
-    struct avj_events *events =
-        subscribe(f->here, &(struct avj_events_options){.no_debounce = true,
-                                                        .kinds = 1u << AVJ_EVENT_MESSAGES});
-    assert_ok(avj_events_dispatch(events, send_another, &chain, &err), err);
-    assert_int_equal(chain.calls, 0);
-    a_message_is_sent(f);
-    for (size_t round = 1; round <= 3; round++) {
-        assert_true(readable(events));
-        assert_ok(avj_events_dispatch(events, send_another, &chain, &err), err);
-        assert_int_equal(chain.calls, round);
-        assert_int_equal(chain.sent, round);
-    }
-    avj_events_close(events);
-}
-
-/* ---- failures ---- */
-
-/* The lowest number that the next descriptor may get: where none is left out, how many are open. */
-static int open_descriptors(void)
-{
-    int next = dup(0);
-    assert_true(next >= 0);
-    close(next);
-    return next;
-}
-
-static void a_failed_refresh_is_tried_again_and_nothing_is_lost(void **state)
-{
-    struct fixture *f = *state;
-    struct avj_events *events = subscribe(f->here, NULL);
-    struct avj_event event;
-    a_message_comes(f);
-    fault_io_plan(f->fault,
-                  &(struct fault_plan){.calls = FAULT_IN(FAULT_PREAD), .nth = 1, .errnum = 5});
-    assert_status(AVJ_EIO, avj_events_next(events, &event, &err), err);
-    assert_false(readable(events)); /* not in a hurry */
-    assert_int_equal(avj_events_due_ms(events), AVJ_EVENTS_RETRY_MS);
-    struct chain chain = {.f = f};
-    assert_status(AVJ_EIO, avj_events_dispatch(events, send_another, &chain, &err), err);
-    assert_int_equal(chain.calls, 0);
-    fault_io_plan(f->fault, &(struct fault_plan){0});
-    assert_string_equal(told(f, events), "messages(T) threads");
-    assert_int_equal(avj_events_due_ms(events), -1);
-    avj_events_close(events);
-}
-
-static void without_descriptors_there_is_no_subscription(void **state)
-{
-    struct fixture *f = *state;
-    struct rlimit limit, none;
-    struct avj_events *events = (void *)f;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    for (rlim_t room = 0; room < 3; room++) {
-        int next = open_descriptors();
-        none = (struct rlimit){(rlim_t)next + room, limit.rlim_max};
-        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-        enum avj_status status = avj_events_open(f->here, NULL, &events, &err);
-        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-        assert_status(AVJ_EIO, status, err);
-        assert_null(events);
-        assert_null(f->here->watchers);
-        assert_contains(err.message, "ulimit -n");
-        assert_int_equal(open_descriptors(), next);
-    }
-}
-
-#define EVENTS_CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_change_makes_the_events_of_its_kind),
         cmocka_unit_test(every_kind_has_a_name),
         EVENTS_CASE(a_token_of_a_stream_is_told_at_once),
+        EVENTS_CASE(a_message_that_moved_is_told_to_both_threads_and_in_the_list_of_them),
         EVENTS_CASE(events_are_of_what_came_after_the_subscription),
         EVENTS_CASE(local_changes_are_held_for_30_ms_unless_told_otherwise),
         EVENTS_CASE(with_no_options_the_defaults_hold),
@@ -748,15 +391,6 @@ int main(void)
         EVENTS_CASE(a_subscription_to_a_thread_hears_of_no_other),
         EVENTS_CASE(a_subscription_to_kinds_hears_of_no_other),
         EVENTS_CASE(every_change_is_shown_whatever_the_filters_say),
-        EVENTS_CASE(the_descriptor_is_readable_while_there_is_something),
-        EVENTS_CASE(held_back_changes_do_not_make_it_readable),
-        EVENTS_CASE(it_becomes_readable_when_what_is_held_is_due),
-        EVENTS_CASE(an_alarm_that_went_off_too_early_is_set_anew),
-        EVENTS_CASE(a_change_that_another_refresh_brought_makes_it_readable),
-        EVENTS_CASE(nobody_takes_the_wake_ups_of_another),
-        EVENTS_CASE(what_a_callback_changes_is_told_by_the_next_dispatch),
-        EVENTS_CASE(a_failed_refresh_is_tried_again_and_nothing_is_lost),
-        EVENTS_CASE(without_descriptors_there_is_no_subscription),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
