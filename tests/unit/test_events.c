@@ -23,6 +23,35 @@ static void it_is_touched(struct fixture *f)
     arrive(f->other, AVJ_MESSAGE, "m1", f->t, "from elsewhere", V2, false);
 }
 
+static void it_has_been_edited_here(struct fixture *f)
+{
+    a_message_comes(f);
+    assert_ok(avj_message_edit(f->other, "m1", "edited", 6, &err), err);
+}
+
+static void another_edit_comes(struct fixture *f)
+{
+    arrive(f->other, AVJ_MESSAGE, "m1", f->t, "edited elsewhere", V2, false);
+}
+
+static void its_echo_comes_with_another_role(struct fixture *f)
+{
+    struct avj_pack p = {0};
+    avj_pack_map(&p, 5);
+    pack_text(&p, "id", "m1");
+    pack_text(&p, "createdAt", "2026-11-22T18:00:00.000+00:00");
+    pack_text(&p, "threadId", f->t);
+    pack_text(&p, "role", "assistant");
+    pack_text(&p, "content", "edited");
+    struct avj_row row = {.entity = AVJ_MESSAGE,
+                          .id = "m1",
+                          .remote_id = "m1",
+                          .version = V2,
+                          .fields = {p.data, p.len}};
+    assert_ok(avj_sync_remote(f->other, &row, 1, "realtime", AVJ_RELAXED, NULL, &err), err);
+    avj_pack_release(&p);
+}
+
 static void a_project_comes(struct fixture *f)
 {
     arrive(f->other, AVJ_PROJECT, "p1", NULL, "a name", V1, false);
@@ -128,6 +157,10 @@ static const struct action actions[] = {
     {"its end does", a_message_comes, it_goes, "messages(T) threads"},
     {"a newer version of the same content looks the same", a_message_comes, it_is_touched,
      "status"},
+    {"an echo that brings something new and settles an edit", it_has_been_edited_here,
+     its_echo_comes_with_another_role, "messages(T) status"},
+    {"a newer edit elsewhere that wins over one here: the conflict is in front of it",
+     it_has_been_edited_here, another_edit_comes, "status messages(T)"},
     {"a project from elsewhere", NULL, a_project_comes, "projects"},
     {"an event gap is status", NULL, a_gap_opens, "status"},
     {"so is a session", NULL, a_login, "status"},
