@@ -16,36 +16,31 @@ struct id {
     uint64_t hash;
 };
 
-static int nibble(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool is_dash(size_t at)
 {
     return at == 8 || at == 13 || at == 18 || at == 23;
 }
 
+/* Value of a lower-case hexadecimal digit; 16 and more: it is none. */
+static unsigned nibble(char c)
+{
+    unsigned digit = (unsigned char)c - (unsigned)'0';
+    unsigned letter = (unsigned char)c - (unsigned)'a';
+    return digit < 10 ? digit : letter < 6 ? letter + 10 : 16;
+}
+
 static bool parse_uuid(const char *text, size_t len, uint8_t out[16])
 {
-    if (len != 36)
+    static const uint8_t at[16] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
+    if (len != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-')
         return false;
-    size_t byte = 0;
-    for (size_t i = 0; i < 36;) {
-        if (is_dash(i)) {
-            if (text[i++] != '-')
-                return false;
-            continue;
-        }
-        int high = nibble(text[i]), low = nibble(text[i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        out[byte++] = (uint8_t)(high << 4 | low);
-        i += 2;
+    unsigned wrong = 0;
+    for (size_t i = 0; i < 16; i++) {
+        unsigned high = nibble(text[at[i]]), low = nibble(text[at[i] + 1]);
+        wrong |= high | low;
+        out[i] = (uint8_t)(high << 4 | (low & 15));
     }
-    return true;
+    return wrong < 16;
 }
 
 static void format_uuid(const uint8_t bytes[16], char out[AVJ_UUID_TEXT])
@@ -99,12 +94,11 @@ static bool texts_grow(struct avj_texts *t)
  * reach far. */
 static bool texts_add(struct avj_texts *t, const char *text, size_t len, uint32_t *unit)
 {
-    size_t own = t->used - t->mapped_len;
-    if (own % AVJ_TEXTS_BLOCK + len + 1 > AVJ_TEXTS_BLOCK)
-        own = (own / AVJ_TEXTS_BLOCK + 1) * AVJ_TEXTS_BLOCK;
-    if (own / AVJ_TEXTS_BLOCK >= t->block_count && !texts_grow(t))
+    size_t place = t->used;
+    if (place % AVJ_TEXTS_BLOCK + len + 1 > AVJ_TEXTS_BLOCK)
+        place = (place / AVJ_TEXTS_BLOCK + 1) * AVJ_TEXTS_BLOCK;
+    if (place >= t->mapped_len + t->block_count * AVJ_TEXTS_BLOCK && !texts_grow(t))
         return false;
-    size_t place = t->mapped_len + own;
     if (place / 8 > UINT32_MAX)
         return false;
     memcpy(texts_at(t, place), text, len);

@@ -37,11 +37,17 @@ static enum avj_status show(struct avj_view *view, uint32_t number, enum avj_ent
     return AVJ_OK;
 }
 
-/* A document is made under an id of which nothing is known. */
-static enum avj_status make(struct avj_view *view, uint64_t seq, const struct avj_glance *g,
-                            bool *done, struct avj_error *err)
+/* A document is made under an id of which nothing is known; or one is updated, which is done with
+ * it opened but without a tree. */
+static enum avj_status local(struct avj_view *view, uint64_t seq, const struct avj_glance *g,
+                             bool *done, struct avj_error *err)
 {
     struct avj_facts facts;
+    if (g->op == AVJ_UPDATE && g->f.len && !g->conflict && good_id(g->id) &&
+        avj_fields_plain(g->entity, g->f, false, &facts)) {
+        *done = true;
+        return avj_fold_update(view, seq, g, err);
+    }
     if (g->op != AVJ_CREATE || !g->f.len || g->conflict || !good_id(g->id) ||
         !avj_fields_plain(g->entity, g->f, true, &facts))
         return AVJ_OK;
@@ -161,7 +167,7 @@ enum avj_status avj_fold_fast(struct avj_view *view, uint64_t seq, const struct 
         return AVJ_OK;
     switch (entry->type) {
     case AVJ_E_LOCAL:
-        return make(view, seq, entry, done, err);
+        return local(view, seq, entry, done, err);
     case AVJ_E_ACK:
         return acknowledge(view, seq, entry, done, err);
     case AVJ_E_REMOTE:

@@ -164,6 +164,29 @@ static enum avj_status derive(struct avj_view *view, struct avj_document *d, str
     return status;
 }
 
+/* A mutation, whichever way its entry was read. */
+static enum avj_status put_local(struct avj_view *view, enum avj_entity entity, struct avj_slice id,
+                                 struct avj_pending *p, struct avj_error *err)
+{
+    uint32_t number = avj_view_need(view, entity, id);
+    if (!number)
+        return AVJ_ENOMEM;
+    if (p->op != AVJ_CREATE && !avj_view_visible(view, number))
+        return AVJ_OK; /* another process deleted it first: the delete wins */
+    struct change c;
+    uint64_t seq = p->seq;
+    enum avj_status status = change_begin(view, number, AVJ_E_LOCAL, &c, err);
+    if (status != AVJ_OK)
+        return status;
+    unpark(c.edit.document); /* what was refused is not what will be sent now */
+    status = derive(view, c.edit.document, err);
+    if (status == AVJ_OK)
+        status = avj_document_push_pending(c.edit.document, p);
+    if (status == AVJ_OK)
+        status = avj_outbox_add(view, seq, number);
+    return change_end(view, &c, status, err);
+}
+
 static enum avj_status fold_local(struct avj_view *view, const struct avj_entry *e, uint64_t seq,
                                   struct avj_error *err)
 {
@@ -174,23 +197,18 @@ static enum avj_status fold_local(struct avj_view *view, const struct avj_entry 
     int64_t settles = avj_value_get_int(e->root, "c", 0);
     if (settles > 0)
         conflict_close(view, (uint64_t)settles);
-    uint32_t number = avj_view_need(view, e->entity, e->id);
-    if (!number || (p.op != AVJ_CREATE && !avj_view_visible(view, number))) {
-        /* Another process deleted it first: the delete wins. */
-        avj_blob_release(&p.fields);
-        return number ? AVJ_OK : AVJ_ENOMEM;
-    }
-    struct change c;
-    status = change_begin(view, number, e->type, &c, err);
-    if (status == AVJ_OK) {
-        unpark(c.edit.document); /* what was refused is not what will be sent now */
-        status = derive(view, c.edit.document, err);
-        if (status == AVJ_OK)
-            status = avj_document_push_pending(c.edit.document, &p);
-        if (status == AVJ_OK)
-            status = avj_outbox_add(view, seq, number);
-        status = change_end(view, &c, status, err);
-    }
+    status = put_local(view, e->entity, e->id, &p, err);
+    avj_blob_release(&p.fields);
+    return status;
+}
+
+enum avj_status avj_fold_update(struct avj_view *view, uint64_t seq, const struct avj_glance *g,
+                                struct avj_error *err)
+{
+    struct avj_pending p = {.seq = seq, .hlc = g->hlc, .op = g->op, .loaded = true};
+    if (avj_blob_copy(&p.fields, g->f.data, g->f.len) != AVJ_OK)
+        return no_memory(err);
+    enum avj_status status = put_local(view, g->entity, g->id, &p, err);
     avj_blob_release(&p.fields);
     return status;
 }

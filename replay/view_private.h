@@ -31,13 +31,14 @@ struct avj_span {
 
 /* Of a thread, whether it is known itself or only messages of it are. */
 struct avj_thread {
-    int64_t last_message_ms;
-    struct avj_span fields;              /* visible ones, canonical; len in bytes */
+    int64_t last_message_ms;             /* its own field */
+    int64_t newest_ms;                   /* createdAt of its newest message, 0: it has none */
+    struct avj_span fields;              /* visible ones, canonical; len 0: it is not visible */
     struct avj_span messages, summaries; /* slots by (createdAt, id); len in items */
     uint32_t slot;
     uint32_t pinned;
 };
-static_assert(sizeof(struct avj_thread) == 64, "as it stands in snapshots");
+static_assert(sizeof(struct avj_thread) == 72, "as it stands in snapshots");
 
 /* What a slot has no room for. */
 struct avj_side {
@@ -284,6 +285,10 @@ AVJ_CHECKED enum avj_status avj_fold_fast(struct avj_view *view, uint64_t seq,
                                           struct avj_error *err);
 AVJ_CHECKED enum avj_status avj_fold(struct avj_view *view, const struct avj_entry *entry,
                                      uint64_t seq, struct avj_error *err);
+
+/* A local update, its fields canonical. */
+AVJ_CHECKED enum avj_status avj_fold_update(struct avj_view *view, uint64_t seq,
+                                            const struct avj_glance *entry, struct avj_error *err);
 
 const char *avj_view_learned(const struct avj_view *view, enum avj_entity entity, const char *field,
                              size_t len);
