@@ -165,12 +165,11 @@ static enum avj_status derive(struct avj_view *view, struct avj_document *d, str
 }
 
 /* A mutation, whichever way its entry was read. */
-static enum avj_status put_local(struct avj_view *view, enum avj_entity entity, struct avj_slice id,
-                                 struct avj_pending *p, struct avj_error *err)
+static enum avj_status put_local(struct avj_view *view, uint32_t number, struct avj_pending *p,
+                                 struct avj_error *err)
 {
-    uint32_t number = avj_view_need(view, entity, id);
     if (!number)
-        return AVJ_ENOMEM;
+        return no_memory(err);
     if (p->op != AVJ_CREATE && !avj_view_visible(view, number))
         return AVJ_OK; /* another process deleted it first: the delete wins */
     struct change c;
@@ -197,18 +196,21 @@ static enum avj_status fold_local(struct avj_view *view, const struct avj_entry 
     int64_t settles = avj_value_get_int(e->root, "c", 0);
     if (settles > 0)
         conflict_close(view, (uint64_t)settles);
-    status = put_local(view, e->entity, e->id, &p, err);
+    status = put_local(view, avj_view_need(view, e->entity, e->id), &p, err);
     avj_blob_release(&p.fields);
     return status;
 }
 
-enum avj_status avj_fold_update(struct avj_view *view, uint64_t seq, const struct avj_glance *g,
+enum avj_status avj_fold_update(struct avj_view *view, uint64_t seq, const struct avj_prepared *e,
                                 struct avj_error *err)
 {
+    const struct avj_glance *g = &e->glance;
     struct avj_pending p = {.seq = seq, .hlc = g->hlc, .op = g->op, .loaded = true};
+    bool added;
     if (avj_blob_copy(&p.fields, g->f.data, g->f.len) != AVJ_OK)
         return no_memory(err);
-    enum avj_status status = put_local(view, g->entity, g->id, &p, err);
+    uint32_t number = avj_slots_need_key(&view->slots, &e->key, &added);
+    enum avj_status status = put_local(view, number, &p, err);
     avj_blob_release(&p.fields);
     return status;
 }
