@@ -4,6 +4,7 @@
 
 #include "journal/fetch.h"
 #include "replay/arena.h"
+#include "replay/events.h"
 #include "replay/sync.h"
 #include "replay/view_private.h"
 
