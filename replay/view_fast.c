@@ -78,7 +78,7 @@ static bool tells(const struct avj_glance *g, struct told *told)
            !memchr(g->row.data, 0, g->row.len) && good_id(g->id) &&
            avj_time_is_canonical(g->version.data ? g->version.data : "", g->version.len,
                                  &told->version_ms) &&
-           told->version_ms && avj_fields_plain(g->entity, g->f, true, &told->facts);
+           told->version_ms > 0 && avj_fields_plain(g->entity, g->f, true, &told->facts);
 }
 
 /* The slot becomes one that is as this row says. */
