@@ -310,7 +310,8 @@ static void in_real_order(struct bench *bench, uint64_t seed)
 {
     load(bench, seed, false);
     begin("the newest messages of threads");
-    newest(bench, "life-newest");
+    for (size_t i = 0; i < long_runs(bench); i++)
+        newest(bench, "life-newest");
     begin("lists of all threads");
     for (bench->round = 0; bench->round < bench->rounds; bench->round++)
         open_all(bench);
@@ -334,7 +335,8 @@ static void scattered(struct bench *bench, uint64_t seed)
 {
     load(bench, seed, true);
     begin("the newest messages of threads");
-    newest(bench, "scattered-newest");
+    for (size_t i = 0; i < long_runs(bench); i++)
+        newest(bench, "scattered-newest");
     begin("done");
     remove_all(bench);
 }
