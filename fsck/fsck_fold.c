@@ -27,7 +27,7 @@ struct fsck_fold *fsck_fold_new(struct fsck_findings *findings, struct fsck_audi
         return NULL;
     fold->findings = findings;
     fold->audit = audit;
-    fold->view = avj_view_new();
+    fold->view = avj_view_new(NULL);
     fold->docs = fsck_docs_new();
     if (!fold->view || !fold->docs) {
         fsck_fold_free(fold);

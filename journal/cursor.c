@@ -164,6 +164,12 @@ enum avj_status avj_cursor_open(struct avj_journal *journal, uint64_t from_seq,
     return AVJ_OK;
 }
 
+void avj_cursor_skip(struct avj_cursor *c, uint64_t seq)
+{
+    if (seq > c->from)
+        c->from = seq;
+}
+
 void avj_cursor_close(struct avj_cursor *c)
 {
     if (!c)

@@ -3,7 +3,12 @@
  * Frames that were needed lately stay decompressed in a cache of bounded size.
  *
  * Reads the files by itself, next to whatever writes or seals them: needs no lock and no struct
- * avj_journal.  Records never change, so that what it gives is right whenever it is given.
+ * avj_journal.  Records never change, so that what it gives is right whenever it is given (but for
+ * records that were not acknowledged and were lost with a failed sync: where a cursor says
+ * AVJ_ESYNC close the fetcher too).
+ *
+ * Memory: the cache; of each segment that was read from up to 4 KiB of places a MiB, 4 MiB in all;
+ * four dictionaries.  At most 16 files are open.
  *
  * Threading: one thread a fetcher.
  */

@@ -51,6 +51,15 @@ struct avj_io {
      * AVJ_LOCK_BUSY or -errno. Never waits. */
     int (*try_lock)(void *ctx, int file);
     int (*unlock)(void *ctx, int file);
+    /*
+     * Optional, both or neither (NULL): the file's first `len` bytes (1 at least) as memory of the
+     * caller's own, private and copied on write: it may be cast to be written to, which neither the
+     * file nor anybody else sees.  Valid until unmap, also when the file is closed, renamed over or
+     * removed; not when it is cut.  NULL where that can not be done, or the file has not so many
+     * bytes: read it then.
+     */
+    const void *(*map)(void *ctx, int file, size_t len);
+    void (*unmap)(void *ctx, const void *map, size_t len);
 
     int64_t (*now_ms)(void *ctx);             /* wall clock, milliseconds since 1970-01-01 UTC */
     int64_t (*monotonic_ms)(void *ctx);       /* for timeouts only */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -159,6 +160,22 @@ static int posix_unlock(void *ctx, int file)
 }
 #endif
 
+static const void *posix_map(void *ctx, int file, size_t len)
+{
+    int64_t size = posix_size(ctx, file);
+    /* What lies behind the end could be mapped, but not be touched. */
+    if (len == 0 || size < 0 || (uint64_t)size < len)
+        return NULL;
+    void *map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+    return map == MAP_FAILED ? NULL : map;
+}
+
+static void posix_unmap(void *ctx, const void *map, size_t len)
+{
+    (void)ctx;
+    (void)munmap((void *)(uintptr_t)map, len);
+}
+
 static int64_t clock_ms(clockid_t clock)
 {
     struct timespec now;
@@ -247,6 +264,8 @@ const struct avj_io *avj_io_posix(void)
         .list = posix_list,
         .try_lock = posix_try_lock,
         .unlock = posix_unlock,
+        .map = posix_map,
+        .unmap = posix_unmap,
         .now_ms = posix_now_ms,
         .monotonic_ms = posix_monotonic_ms,
         .sleep_us = posix_sleep_us,

@@ -189,6 +189,9 @@ AVJ_API AVJ_CHECKED enum avj_status avj_cursor_open(struct avj_journal *journal,
  */
 AVJ_API AVJ_CHECKED enum avj_status
 avj_cursor_next(struct avj_cursor *cursor, struct avj_record *record, struct avj_error *err);
+/* Records before `seq` are passed over from now on, without being decompressed where that can be
+ * spared.  Never goes back. */
+AVJ_API void avj_cursor_skip(struct avj_cursor *cursor, uint64_t seq);
 AVJ_API void avj_cursor_close(struct avj_cursor *cursor);
 
 /*

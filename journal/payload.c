@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 struct bytes {
     uint8_t *data;
@@ -236,6 +237,9 @@ struct avj_unpacker {
     uint64_t dictionary_hash;
     struct bytes raw, whole;
     const uint8_t *begin, *at, *end;
+    ZSTD_inBuffer in; /* of a payload that is unpacked bit by bit, and where it goes to */
+    ZSTD_outBuffer out;
+    size_t raw_len;
 };
 
 struct avj_unpacker *avj_unpacker_new(void)
@@ -308,31 +312,105 @@ static bool make_whole(struct avj_unpacker *u, struct avj_slice *stored)
     return true;
 }
 
+/* *in becomes the zstd frames, verified to come to raw_len; *dictionary what they need. */
+static enum avj_status prepare(struct avj_unpacker *u, const struct avj_frame_info *frame,
+                               const uint8_t *stored, struct avj_slice *in,
+                               const ZSTD_DDict **dictionary)
+{
+    *in = (struct avj_slice){stored, frame->stored_len};
+    *dictionary = NULL;
+    if (frame->bare && !make_whole(u, in))
+        return AVJ_ENOMEM;
+    if (!content_fits(in->data, in->len, frame->raw_len))
+        return AVJ_ECORRUPT;
+    if (!frame->dictionary)
+        return AVJ_OK;
+    if (!u->dictionary || frame->dictionary != (uint32_t)u->dictionary_hash)
+        return AVJ_ECORRUPT;
+    *dictionary = u->dictionary;
+    return AVJ_OK;
+}
+
+static enum avj_status decompress_into(struct avj_unpacker *u, const struct avj_slice *in,
+                                       const ZSTD_DDict *dictionary, uint8_t *raw, size_t raw_len)
+{
+    size_t got = ZSTD_decompress_usingDDict(u->zstd, raw, raw_len, in->data, in->len, dictionary);
+    return ZSTD_isError(got) || got != raw_len ? AVJ_ECORRUPT : AVJ_OK;
+}
+
 static enum avj_status decompress(struct avj_unpacker *u, const struct avj_frame_info *frame,
                                   const uint8_t *stored)
 {
-    struct avj_slice in = {stored, frame->stored_len};
-    if (frame->bare && !make_whole(u, &in))
-        return AVJ_ENOMEM;
-    if (!content_fits(in.data, in.len, frame->raw_len))
-        return AVJ_ECORRUPT;
+    struct avj_slice in;
+    const ZSTD_DDict *dictionary;
+    enum avj_status status = prepare(u, frame, stored, &in, &dictionary);
+    if (status != AVJ_OK)
+        return status;
     if (!reserve(&u->raw, frame->raw_len))
         return AVJ_ENOMEM;
-    const ZSTD_DDict *dictionary = NULL;
-    if (frame->dictionary) {
-        if (!u->dictionary || frame->dictionary != (uint32_t)u->dictionary_hash)
+    return decompress_into(u, &in, dictionary, u->raw.data, frame->raw_len);
+}
+
+/* ---- bit by bit ---- */
+
+/* Smaller ones are unpacked at once; so are much larger ones, since zstd needs as much memory again
+ * to stop between. */
+#define STREAM_MIN  ((size_t)192 * 1024)
+#define STREAM_MAX  ((size_t)4 * 1024 * 1024)
+#define STREAM_STEP ((size_t)128 * 1024) /* zstd's largest block */
+
+static enum avj_status begin_stream(struct avj_unpacker *u, const struct avj_slice *in,
+                                    const ZSTD_DDict *dictionary)
+{
+    u->in = (ZSTD_inBuffer){in->data, in->len, 0};
+    if (ZSTD_isError(ZSTD_DCtx_reset(u->zstd, ZSTD_reset_session_only)) ||
+        ZSTD_isError(ZSTD_DCtx_refDDict(u->zstd, dictionary)))
+        return AVJ_ENOMEM;
+    return AVJ_OK;
+}
+
+enum avj_status avj_unpack_begin(struct avj_unpacker *u, const struct avj_frame_info *frame,
+                                 const uint8_t *stored, uint8_t *raw)
+{
+    struct avj_slice in;
+    const ZSTD_DDict *dictionary;
+    u->begin = u->at = u->end = NULL;
+    u->raw_len = frame->raw_len;
+    u->out = (ZSTD_outBuffer){raw, frame->raw_len, frame->raw_len};
+    if (!frame->compressed) {
+        if (frame->raw_len != frame->stored_len || frame->dictionary)
             return AVJ_ECORRUPT;
-        dictionary = u->dictionary;
+        memcpy(raw, stored, frame->raw_len);
+        return AVJ_OK;
     }
-    size_t got = ZSTD_decompress_usingDDict(u->zstd, u->raw.data, frame->raw_len, in.data, in.len,
-                                            dictionary);
-    if (ZSTD_isError(got) || got != frame->raw_len)
-        return AVJ_ECORRUPT;
+    enum avj_status status = prepare(u, frame, stored, &in, &dictionary);
+    if (status != AVJ_OK)
+        return status;
+    if (frame->raw_len < STREAM_MIN || frame->raw_len > STREAM_MAX)
+        return decompress_into(u, &in, dictionary, raw, frame->raw_len);
+    u->out.pos = 0;
+    return begin_stream(u, &in, dictionary);
+}
+
+enum avj_status avj_unpack_on(struct avj_unpacker *u, size_t len, size_t *have)
+{
+    size_t wanted = (len + STREAM_STEP - 1) / STREAM_STEP * STREAM_STEP;
+    u->out.size = wanted < u->raw_len ? wanted : u->raw_len;
+    while (u->out.pos < u->out.size) {
+        size_t in_before = u->in.pos, out_before = u->out.pos;
+        size_t hint = ZSTD_decompressStream(u->zstd, &u->out, &u->in);
+        if (ZSTD_isError(hint))
+            return ZSTD_getErrorCode(hint) == ZSTD_error_memory_allocation ? AVJ_ENOMEM
+                                                                           : AVJ_ECORRUPT;
+        if (u->in.pos == in_before && u->out.pos == out_before)
+            return AVJ_ECORRUPT;
+    }
+    *have = u->out.pos;
     return AVJ_OK;
 }
 
 /* Reads a LEB128 length in its shortest form; NULL when it is none or leads behind `end`. */
-static const uint8_t *get_record(const uint8_t *p, const uint8_t *end, struct avj_slice *record)
+const uint8_t *avj_record_get(const uint8_t *p, const uint8_t *end, struct avj_slice *record)
 {
     uint32_t len = 0;
     for (unsigned shift = 0; shift < 28; shift += 7) {
@@ -371,7 +449,7 @@ enum avj_status avj_unpack(struct avj_unpacker *u, const struct avj_frame_info *
     const uint8_t *p = raw, *end = raw + frame->raw_len;
     struct avj_slice record;
     for (uint32_t i = 0; i < frame->count; i++)
-        if (!(p = get_record(p, end, &record)))
+        if (!(p = avj_record_get(p, end, &record)))
             return AVJ_ECORRUPT;
     if (p != end)
         return AVJ_ECORRUPT;
@@ -389,6 +467,6 @@ bool avj_unpack_next(struct avj_unpacker *u, struct avj_slice *record)
 {
     if (u->at == u->end)
         return false;
-    u->at = get_record(u->at, u->end, record);
+    u->at = avj_record_get(u->at, u->end, record);
     return u->at != NULL;
 }

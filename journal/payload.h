@@ -60,6 +60,22 @@ bool avj_unpack_next(struct avj_unpacker *unpacker, struct avj_slice *record);
 /* The whole payload of the frame at hand, unpacked; borrowed as records are. */
 struct avj_slice avj_unpacked(const struct avj_unpacker *unpacker);
 
+/*
+ * In place of avj_unpack, for one who wants the records in front before those behind: a large
+ * payload is unpacked as far as it is asked for.  `stored` and `raw` (frame->raw_len bytes, of the
+ * caller's) are borrowed until all is unpacked or the unpacker is used for something else.  Nothing
+ * of the record framing is checked: avj_record_get does.  AVJ_ECORRUPT, AVJ_ENOMEM.
+ */
+AVJ_CHECKED enum avj_status avj_unpack_begin(struct avj_unpacker *unpacker,
+                                             const struct avj_frame_info *frame,
+                                             const uint8_t *stored, uint8_t *raw);
+/* Unpacks on until at least `len` bytes are there (at most raw_len).  *have: how many are. */
+AVJ_CHECKED enum avj_status avj_unpack_on(struct avj_unpacker *unpacker, size_t len, size_t *have);
+
+/* Reads the record that begins at p; what is behind it, or NULL where there is none that ends
+ * before `end`. */
+const uint8_t *avj_record_get(const uint8_t *p, const uint8_t *end, struct avj_slice *record);
+
 /* Packs a payload that is framed already (records behind their lengths, or an index). */
 AVJ_CHECKED enum avj_status avj_pack_payload(struct avj_packer *packer, const uint8_t *raw,
                                              size_t len, struct avj_payload *payload,

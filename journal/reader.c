@@ -230,9 +230,9 @@ static enum avj_at bad(enum avj_damage *damage, enum avj_damage value)
     return AVJ_AT_BAD;
 }
 
-enum avj_at avj_reader_frame(struct avj_reader *r, uint64_t offset, uint64_t limit,
-                             struct avj_frame_info *frame, const uint8_t **stored,
-                             enum avj_damage *damage)
+static enum avj_at look_at_header(struct avj_reader *r, uint64_t offset, uint64_t limit,
+                                  struct avj_frame_header *h, struct avj_frame_info *frame,
+                                  enum avj_damage *damage)
 {
     memset(frame, 0, sizeof(*frame));
     frame->offset = offset;
@@ -247,19 +247,35 @@ enum avj_at avj_reader_frame(struct avj_reader *r, uint64_t offset, uint64_t lim
         return AVJ_AT_ZEROS;
     if (got < AVJ_FRAME_HEADER_LEN)
         return bad(damage, AVJ_DAMAGE_TRUNCATED);
-    struct avj_frame_header h;
-    uint64_t place = avj_frame_place(r->salt, offset);
-    if (!avj_frame_header_decode(bytes, place, &h))
+    if (!avj_frame_header_decode(bytes, avj_frame_place(r->salt, offset), h))
         return bad(damage, AVJ_DAMAGE_FRAME_HEADER);
-    describe(&h, offset, frame);
+    describe(h, offset, frame);
+    return AVJ_AT_FRAME;
+}
+
+enum avj_at avj_reader_header(struct avj_reader *r, uint64_t offset, uint64_t limit,
+                              struct avj_frame_info *frame, enum avj_damage *damage)
+{
+    struct avj_frame_header h;
+    return look_at_header(r, offset, limit, &h, frame, damage);
+}
+
+enum avj_at avj_reader_frame(struct avj_reader *r, uint64_t offset, uint64_t limit,
+                             struct avj_frame_info *frame, const uint8_t **stored,
+                             enum avj_damage *damage)
+{
+    struct avj_frame_header h;
+    enum avj_at at = look_at_header(r, offset, limit, &h, frame, damage);
+    if (at != AVJ_AT_FRAME)
+        return at;
     /* The lengths are hashed: only now may they size a read. */
-    size_t total = (size_t)frame->total_len;
-    bytes = fetch(r, offset, total, limit, &got);
+    size_t total = (size_t)frame->total_len, got;
+    const uint8_t *bytes = fetch(r, offset, total, limit, &got);
     if (!bytes)
         return AVJ_AT_ERROR;
     if (got < total)
         return bad(damage, AVJ_DAMAGE_TRUNCATED);
-    *damage = judge_body(&h, place, bytes, total);
+    *damage = judge_body(&h, avj_frame_place(r->salt, offset), bytes, total);
     if (*damage != AVJ_DAMAGE_NONE)
         return AVJ_AT_BAD;
     *stored = bytes + AVJ_FRAME_HEADER_LEN;

@@ -64,6 +64,11 @@ enum avj_at avj_reader_frame(struct avj_reader *reader, uint64_t offset, uint64_
                              struct avj_frame_info *frame, const uint8_t **stored,
                              enum avj_damage *damage);
 
+/* As avj_reader_frame, of the header alone: whether the frame is there to its end, and whole, is
+ * not looked at. */
+enum avj_at avj_reader_header(struct avj_reader *reader, uint64_t offset, uint64_t limit,
+                              struct avj_frame_info *frame, enum avj_damage *damage);
+
 /* As avj_reader_frame for a frame in memory: true if and only if these bytes are a good frame of
  * that segment and place. */
 bool avj_frame_from_memory(const uint8_t salt[16], uint64_t offset, const uint8_t *bytes,

@@ -226,7 +226,7 @@ static void show(struct watch *watch, const struct touched *touched)
         return;
     char *thread = doc.entity == AVJ_MESSAGE ? thread_of(&doc) : NULL;
     if (of_interest(watch, touched, thread) && !shown_already(watch, &doc))
-        put_document(cli, doc.created_seq >= touched->seq ? "created" : "changed", &doc);
+        put_document(cli, "changed", &doc);
     free(thread);
 }
 

@@ -370,16 +370,6 @@ static enum avj_status run(struct engine *engine)
     return status == AVJ_END ? AVJ_OK : status; /* stopped before it began */
 }
 
-/* What is left, document by document. */
-static uint64_t count_outbox(struct avj_store *store)
-{
-    const struct avj_push_op *ops;
-    size_t count = 0;
-    if (avj_outbox_next(store, SIZE_MAX, NULL, NULL, &ops, &count, NULL))
-        return 0;
-    return count;
-}
-
 static void finish(struct engine *engine, struct avj_engine_progress *final)
 {
     if (engine->push)
@@ -388,7 +378,7 @@ static void finish(struct engine *engine, struct avj_engine_progress *final)
     engine->progress.phase = AVJ_PHASE_DONE;
     engine->progress.wait_ms = 0;
     engine->progress.note = NULL; /* would not outlive the run */
-    engine->progress.pending = count_outbox(engine->store);
+    engine->progress.pending = avj_outbox_count(engine->store);
     engine->progress.eta_ms = engine->progress.pending ? -1 : 0;
     if (engine->options->dry_run)
         engine->progress.pushed = engine->progress.pending;

@@ -21,14 +21,24 @@ void avj_blob_take(struct avj_blob *blob, struct avj_pack *pack)
     *pack = (struct avj_pack){0};
 }
 
-struct avj_document *avj_document_new(enum avj_entity entity, const char *id, size_t len,
-                                      uint64_t seq)
+enum avj_status avj_blob_copy(struct avj_blob *blob, const void *data, size_t len)
+{
+    uint8_t *copy = malloc(len ? len : 1);
+    if (!copy)
+        return AVJ_ENOMEM;
+    if (len)
+        memcpy(copy, data, len);
+    free(blob->data);
+    *blob = (struct avj_blob){copy, len};
+    return AVJ_OK;
+}
+
+struct avj_document *avj_document_new(enum avj_entity entity, const char *id, size_t len)
 {
     struct avj_document *d = calloc(1, sizeof(*d));
     if (!d)
         return NULL;
     d->entity = entity;
-    d->created_seq = seq;
     d->id = malloc(len + 1);
     if (!d->id) {
         free(d);
@@ -89,7 +99,22 @@ struct avj_known_row *avj_document_row(const struct avj_document *d, const char 
     return NULL;
 }
 
-enum avj_status avj_document_push_pending(struct avj_document *d, const struct avj_pending *pending)
+struct avj_known_row *avj_document_add_row(struct avj_document *d, const char *remote_id)
+{
+    struct avj_known_row *row = calloc(1, sizeof(*row));
+    if (row)
+        row->remote_id = strdup(remote_id);
+    if (!row || !row->remote_id) {
+        free(row);
+        return NULL;
+    }
+    row->deleted = true;
+    row->next = d->rows;
+    d->rows = row;
+    return row;
+}
+
+static enum avj_status add_pending(struct avj_document *d, const struct avj_pending *pending)
 {
     if (d->pending_count == d->pending_cap) {
         size_t cap = d->pending_cap ? d->pending_cap * 2 : 1;
@@ -106,6 +131,7 @@ enum avj_status avj_document_push_pending(struct avj_document *d, const struct a
 void avj_document_drop_pending(struct avj_document *d, size_t index)
 {
     avj_blob_release(&d->pending[index].fields);
+    d->derived = false;
     d->pending_count--;
     memmove(&d->pending[index], &d->pending[index + 1],
             (d->pending_count - index) * sizeof(*d->pending));
@@ -169,15 +195,6 @@ static bool value_time(struct avj_value v, int64_t *ms)
     return v.kind == AVJ_TEXT && avj_time_parse(v.text, v.len, ms);
 }
 
-bool avj_fields_time(struct avj_fields fields, const char *name, int64_t *ms)
-{
-    struct avj_tree *tree;
-    struct avj_value v;
-    bool found = avj_fields_get(fields, name, &tree, &v) && value_time(v, ms);
-    avj_tree_free(tree);
-    return found;
-}
-
 bool avj_field_same(enum avj_entity entity, struct avj_value name, struct avj_value a,
                     struct avj_value b)
 {
@@ -188,51 +205,30 @@ bool avj_field_same(enum avj_entity entity, struct avj_value name, struct avj_va
     return field && field->type == AVJ_F_TIME && value_time(a, &x) && value_time(b, &y) && x == y;
 }
 
-/* The moments and flags that lists are ordered by, in one parse. */
-static void derive_order(struct avj_document *d)
+/* Fields that this program would write in another way: through a tree. */
+static void facts_of_tree(enum avj_entity entity, struct avj_fields fields, struct avj_facts *facts)
 {
-    d->created_ms = d->last_message_ms = 0;
-    d->pinned = false;
-    struct avj_fields fields = avj_document_fields(d);
     struct avj_tree *tree;
-    if (avj_tree_parse(fields.data, fields.len, &tree) != AVJ_OK)
+    *facts = (struct avj_facts){.created_ms = 0};
+    if (!fields.len || avj_tree_parse(fields.data, fields.len, &tree) != AVJ_OK)
         return;
     struct avj_value root = avj_tree_root(tree), v;
     if (avj_value_get(root, "createdAt", &v))
-        (void)value_time(v, &d->created_ms);
-    if (d->entity == AVJ_THREAD) {
+        (void)value_time(v, &facts->created_ms);
+    if (entity == AVJ_THREAD) {
         if (avj_value_get(root, "lastMessageAt", &v))
-            (void)value_time(v, &d->last_message_ms);
-        d->pinned = avj_value_get_bool(root, "isPinned", false);
+            (void)value_time(v, &facts->last_message_ms);
+        facts->pinned = avj_value_get_bool(root, "isPinned", false);
+    } else if (entity != AVJ_PROJECT && avj_value_get(root, "threadId", &v) && v.kind == AVJ_TEXT) {
+        facts->thread = (struct avj_slice){v.text, v.len};
     }
     avj_tree_free(tree);
 }
 
-static uint64_t load_be64(const uint8_t *p)
+void avj_fields_facts(enum avj_entity entity, struct avj_fields fields, struct avj_facts *facts)
 {
-    uint64_t v = 0;
-    for (int i = 0; i < 8; i++)
-        v = v << 8 | p[i];
-    return v;
-}
-
-static enum avj_status derive_digest(struct avj_document *d)
-{
-    struct avj_pack bytes = {0};
-    const char *kind = avj_schema(d->entity)->kind;
-    avj_pack_raw(&bytes, kind, strlen(kind) + 1);
-    avj_pack_raw(&bytes, d->id, strlen(d->id) + 1);
-    avj_pack_raw(&bytes, d->shared.data, d->shared.len);
-    uint8_t hash[16];
-    if (!bytes.failed)
-        avj_hash128(bytes.data, bytes.len, hash);
-    bool failed = bytes.failed;
-    avj_pack_release(&bytes);
-    if (failed)
-        return AVJ_ENOMEM;
-    d->digest[0] = load_be64(hash);
-    d->digest[1] = load_be64(hash + 8);
-    return AVJ_OK;
+    if (!avj_fields_plain(entity, fields, true, facts))
+        facts_of_tree(entity, fields, facts);
 }
 
 static enum avj_status derive_overlay(struct avj_document *d)
@@ -259,13 +255,23 @@ enum avj_status avj_document_derive(struct avj_document *d)
     avj_blob_release(&d->shared);
     d->shared = state;
     d->visible = !absent;
-    d->digest[0] = d->digest[1] = 0;
-    status = derive_overlay(d);
-    if (status == AVJ_OK && d->visible) {
-        status = derive_digest(d);
-        derive_order(d);
+    d->derived = true;
+    return derive_overlay(d);
+}
+
+enum avj_status avj_document_push_pending(struct avj_document *d, struct avj_pending *pending)
+{
+    bool absent = !d->visible;
+    enum avj_status status = apply_pending(d->entity, pending, &absent, &d->shared);
+    if (status == AVJ_OK)
+        status = add_pending(d, pending);
+    if (status != AVJ_OK) {
+        d->derived = false;
+        return status;
     }
-    return status;
+    pending->fields = (struct avj_blob){0};
+    d->visible = !absent;
+    return derive_overlay(d);
 }
 
 struct avj_fields avj_document_fields(const struct avj_document *d)

@@ -1,6 +1,7 @@
 /*
- * A document inside the view: base (known rows) + kept + pending = visible.  MERGE.md has the
- * rules.
+ * A document that is `open` inside the view: base (known rows) + kept + pending = visible. MERGE.md
+ * has the rules.  What it can read out of the log again (fields of rows and of pending mutations)
+ * is loaded when it is needed: see avj_view_load in view_private.h.
  *
  * Threading: one thread, the view's.  Everything here is owned by the document.
  */
@@ -9,6 +10,7 @@
 
 #include "replay/entry.h"
 #include "replay/fields.h"
+#include "replay/glance.h"
 
 struct avj_blob {
     uint8_t *data;
@@ -19,27 +21,28 @@ struct avj_blob {
  * ids make more. */
 struct avj_known_row {
     struct avj_known_row *next;
-    struct avj_document *document;
     char *remote_id;
     char *version; /* $updatedAt */
     int64_t version_ms;
-    bool deleted; /* a tombstone: states up to `version` are history */
-    struct avj_blob fields;
+    bool deleted;           /* a tombstone: states up to `version` are history */
+    bool loaded;            /* `fields` are here */
+    uint64_t seq;           /* entry that holds them */
+    struct avj_blob fields; /* canonical, no nils */
 };
 
 struct avj_pending {
-    uint64_t seq, hlc;
+    uint64_t seq;
+    uint64_t hlc; /* 0 until it is loaded, where it comes out of a slot */
     enum avj_op op;
     bool attempted;
+    bool trimmed;           /* a merge took some of its fields: they are only here */
+    bool loaded;            /* `fields` are here */
     struct avj_blob fields; /* canonical; nil clears */
 };
-
-struct avj_thread_index;
 
 struct avj_document {
     enum avj_entity entity;
     char *id;
-    uint64_t created_seq;
     struct avj_known_row *rows;
     struct avj_blob kept; /* what the deployment can not hold */
     struct avj_pending *pending;
@@ -49,59 +52,54 @@ struct avj_document {
     int reject_status;
     char *reject_type, *reject_message;
 
-    /* place in the outbox, by `order` */
-    struct avj_document *outbox_prev, *outbox_next;
-    uint64_t outbox_order;
-    bool in_outbox;
-    uint64_t outbox_round; /* the last look at the outbox that handed it out */
-
-    /* derived by avj_document_derive */
+    /* derived */
+    bool derived; /* the next three hold */
     bool visible;
     struct avj_blob shared;  /* base + pending */
     struct avj_blob overlay; /* kept + base + pending, only where kept is not empty */
-    uint64_t digest[2];
-    int64_t created_ms, last_message_ms;
-    bool pinned;
-
-    struct avj_thread_index *thread; /* where a message is listed */
-    int64_t listed_ms;               /* and the createdAt it is listed under */
 };
 
 void avj_blob_release(struct avj_blob *blob);
 /* Takes the bytes of `pack` over and leaves it empty. */
 void avj_blob_take(struct avj_blob *blob, struct avj_pack *pack);
+AVJ_CHECKED enum avj_status avj_blob_copy(struct avj_blob *blob, const void *data, size_t len);
 static inline struct avj_fields avj_blob_fields(const struct avj_blob *blob)
 {
     return (struct avj_fields){blob->data, blob->len};
 }
 
-struct avj_document *avj_document_new(enum avj_entity entity, const char *id, size_t len,
-                                      uint64_t seq);
+struct avj_document *avj_document_new(enum avj_entity entity, const char *id, size_t len);
 void avj_document_free(struct avj_document *document);
 
 /* The row that stands for the document: alive, the newest, by $id where two are equally new.  NULL:
  * none is alive. */
 struct avj_known_row *avj_document_base(const struct avj_document *document);
 struct avj_known_row *avj_document_row(const struct avj_document *document, const char *remote_id);
+/* A new row, a tombstone without version for now.  NULL: out of memory. */
+struct avj_known_row *avj_document_add_row(struct avj_document *document, const char *remote_id);
 
-/* Computes what is visible from base, kept and pending. AVJ_ENOMEM, AVJ_EFORMAT. */
+/* Computes what is visible from base, kept and pending, which must be loaded. AVJ_ENOMEM,
+ * AVJ_EFORMAT. */
 AVJ_CHECKED enum avj_status avj_document_derive(struct avj_document *document);
 struct avj_fields avj_document_fields(const struct avj_document *document); /* visible ones */
 
+/* Takes the mutation, the last one, and its fields (loaded) over; what is derived stays right
+ * without the others being looked at. */
 AVJ_CHECKED enum avj_status avj_document_push_pending(struct avj_document *document,
-                                                      const struct avj_pending *pending);
+                                                      struct avj_pending *pending);
 /* Drops the pending mutation at `index`. */
 void avj_document_drop_pending(struct avj_document *document, size_t index);
 
-/* Base (NULL fields: absent) with the first `count` pending mutations applied. *absent tells
- * whether nothing is left. */
+/* Base (NULL fields: absent) with the first `count` pending mutations applied; they must be loaded.
+ * *absent tells whether nothing is left. */
 AVJ_CHECKED enum avj_status avj_document_state(const struct avj_document *document, size_t count,
                                                bool *absent, struct avj_blob *out);
 
 /* The text/time/bool of a top-level field out of canonical fields; false when absent. */
 bool avj_fields_get(struct avj_fields fields, const char *name, struct avj_tree **tree,
                     struct avj_value *out);
-bool avj_fields_time(struct avj_fields fields, const char *name, int64_t *ms);
+/* What the orders need, of fields in whatever form.  facts->thread points into `fields`. */
+void avj_fields_facts(enum avj_entity entity, struct avj_fields fields, struct avj_facts *facts);
 
 /* Equal as far as the field's meaning goes: times by the moment, nil like absent. */
 bool avj_field_same(enum avj_entity entity, struct avj_value name, struct avj_value a,

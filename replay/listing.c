@@ -1,69 +1,42 @@
-/* The orders that a view keeps: messages by time inside their thread, the outbox by sequence
- * number. */
+/* The orders that a view keeps: messages and summaries by time inside their thread, the outbox by
+ * sequence number. */
 #include "replay/view_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static bool same_thread(const void *item, const void *key)
+/* ---- lists of a thread ---- */
+
+static struct avj_span *list_of(const struct avj_view *view, const struct avj_slot *slot)
 {
-    const struct avj_thread_index *index = item;
-    const struct avj_slice *id = key;
-    return strlen(index->id) == id->len && memcmp(index->id, id->data, id->len) == 0;
+    struct avj_thread *thread = avj_view_thread(view, slot->thread);
+    return avj_slot_entity(slot) == AVJ_MESSAGE ? &thread->messages : &thread->summaries;
 }
 
-struct avj_thread_index *avj_view_find_thread(const struct avj_view *view, const char *id,
-                                              size_t len)
+static uint32_t *items_of(const struct avj_view *view, const struct avj_span *list)
 {
-    struct avj_slice key = {id, len};
-    return avj_table_find(&view->threads, avj_hash64(id, len), same_thread, &key);
+    return (uint32_t *)(uintptr_t)avj_span_data(view, list);
 }
 
-static struct avj_thread_index *need_thread(struct avj_view *view, const char *id, size_t len)
+static int compare(const struct avj_view *view, const struct avj_slot *a, const struct avj_slot *b)
 {
-    struct avj_thread_index *index = avj_view_find_thread(view, id, len);
-    if (index)
-        return index;
-    index = calloc(1, sizeof(*index));
-    if (!index)
-        return NULL;
-    index->id = malloc(len + 1);
-    if (!index->id || !avj_table_add(&view->threads, avj_hash64(id, len), index)) {
-        avj_thread_index_free(index);
-        return NULL;
-    }
-    memcpy(index->id, id, len);
-    index->id[len] = 0;
-    return index;
+    if (a->created_ms != b->created_ms)
+        return a->created_ms < b->created_ms ? -1 : 1;
+    return avj_slot_compare_ids(&view->slots, a, b);
 }
 
-void avj_thread_index_free(struct avj_thread_index *index)
+/* First place whose document is not before `slot`. */
+static size_t place_of(const struct avj_view *view, const struct avj_span *list,
+                       const struct avj_slot *slot)
 {
-    if (!index)
-        return;
-    free(index->messages);
-    free(index->summaries);
-    free(index->id);
-    free(index);
-}
-
-static int compare(int64_t ms, const char *id, const struct avj_document *d)
-{
-    if (ms != d->listed_ms)
-        return ms < d->listed_ms ? -1 : 1;
-    return strcmp(id, d->id);
-}
-
-/* First place whose document is not before (ms, id). */
-static size_t place_of(struct avj_document *const *list, size_t count, int64_t ms, const char *id)
-{
+    const uint32_t *items = items_of(view, list);
     /* Nearly everything that is listed is newer than what is there. */
-    if (count == 0 || compare(ms, id, list[count - 1]) > 0)
-        return count;
-    size_t low = 0, high = count;
+    if (list->len == 0 || compare(view, slot, avj_view_slot(view, items[list->len - 1])) > 0)
+        return list->len;
+    size_t low = 0, high = list->len;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (compare(ms, id, list[middle]) > 0)
+        if (compare(view, slot, avj_view_slot(view, items[middle])) > 0)
             low = middle + 1;
         else
             high = middle;
@@ -71,111 +44,120 @@ static size_t place_of(struct avj_document *const *list, size_t count, int64_t m
     return low;
 }
 
-struct list {
-    struct avj_document ***items;
-    size_t *count, *cap;
-};
-
-static struct list list_for(struct avj_thread_index *index, enum avj_entity entity)
+size_t avj_list_place(const struct avj_view *view, uint32_t number)
 {
-    if (entity == AVJ_MESSAGE)
-        return (struct list){&index->messages, &index->count, &index->cap};
-    return (struct list){&index->summaries, &index->summary_count, &index->summary_cap};
+    const struct avj_slot *slot = avj_view_slot(view, number);
+    return place_of(view, list_of(view, slot), slot);
 }
 
-static void unlist(struct avj_document *d)
+void avj_list_remove(struct avj_view *view, uint32_t number)
 {
-    struct list l = list_for(d->thread, d->entity);
-    size_t at = place_of(*l.items, *l.count, d->listed_ms, d->id);
-    (*l.count)--;
-    memmove(*l.items + at, *l.items + at + 1, (*l.count - at) * sizeof(**l.items));
-    d->thread = NULL;
+    struct avj_slot *slot = avj_view_slot(view, number);
+    struct avj_span *list = list_of(view, slot);
+    uint32_t *items = items_of(view, list);
+    size_t at = place_of(view, list, slot);
+    assert(at < list->len && items[at] == number);
+    list->len--;
+    memmove(items + at, items + at + 1, (list->len - at) * sizeof(*items));
 }
 
-static enum avj_status enlist(struct avj_thread_index *index, struct avj_document *d)
+/* Makes room for one more; what is mapped moves into memory of its own. */
+static bool list_grow(struct avj_view *view, struct avj_span *list)
 {
-    struct list l = list_for(index, d->entity);
-    if (*l.count == *l.cap) {
-        size_t cap = *l.cap ? *l.cap * 2 : 8;
-        struct avj_document **grown = realloc(*l.items, cap * sizeof(*grown));
-        if (!grown)
-            return AVJ_ENOMEM;
-        *l.items = grown;
-        *l.cap = cap;
-    }
-    size_t at = place_of(*l.items, *l.count, d->created_ms, d->id);
-    memmove(*l.items + at + 1, *l.items + at, (*l.count - at) * sizeof(**l.items));
-    (*l.items)[at] = d;
-    (*l.count)++;
-    d->thread = index;
-    d->listed_ms = d->created_ms;
+    if (list->len < list->cap)
+        return true;
+    uint32_t cap = list->len < 8 ? 8 : list->len + list->len / 2;
+    if (cap <= list->len)
+        return false;
+    uint32_t *items = malloc(cap * sizeof(*items));
+    if (!items)
+        return false;
+    if (list->len)
+        memcpy(items, items_of(view, list), list->len * sizeof(*items));
+    uint32_t len = list->len;
+    avj_span_free(list);
+    *list = (struct avj_span){.at = (uint64_t)(uintptr_t)items, .len = len, .cap = cap};
+    return true;
+}
+
+enum avj_status avj_list_add(struct avj_view *view, uint32_t number)
+{
+    struct avj_slot *slot = avj_view_slot(view, number);
+    struct avj_span *list = list_of(view, slot);
+    if (!list_grow(view, list))
+        return AVJ_ENOMEM;
+    uint32_t *items = items_of(view, list);
+    size_t at = place_of(view, list, slot);
+    memmove(items + at + 1, items + at, (list->len - at) * sizeof(*items));
+    items[at] = number;
+    list->len++;
     return AVJ_OK;
 }
 
-enum avj_status avj_listing_update(struct avj_view *view, struct avj_document *d)
+/* ---- the outbox ---- */
+
+uint64_t avj_outbox_turn(const struct avj_view *view, uint32_t number)
 {
-    if (d->entity != AVJ_MESSAGE && d->entity != AVJ_SUMMARY)
-        return AVJ_OK;
-    struct avj_tree *tree = NULL;
-    struct avj_value thread = {.kind = AVJ_NIL};
-    struct avj_thread_index *index = NULL;
-    enum avj_status status = AVJ_OK;
-    if (d->visible)
-        (void)avj_fields_get(avj_document_fields(d), "threadId", &tree, &thread);
-    if (thread.kind == AVJ_TEXT) {
-        index = need_thread(view, thread.text, thread.len);
-        if (!index)
-            status = AVJ_ENOMEM;
+    const struct avj_slot *slot = avj_view_slot(view, number);
+    if (slot->flags & AVJ_SLOT_OPEN)
+        return avj_open_at(view, slot->extra)->order;
+    return slot->flags & AVJ_SLOT_PENDING ? avj_slot_body(slot) : 0;
+}
+
+static bool is_live(const struct avj_view *view, size_t i)
+{
+    return avj_outbox_turn(view, view->outbox[i].slot) == view->outbox[i].seq;
+}
+
+/* Entries stand in the order of their mutations.  Some are not their document's turn now and will
+ * be; those of settled mutations will not: only a mutation that is older than every pending one is
+ * known to be settled without a look at its document. */
+static bool may_live(const struct avj_view *view, size_t i)
+{
+    uint64_t turn = avj_outbox_turn(view, view->outbox[i].slot);
+    const struct avj_slot *slot = avj_view_slot(view, view->outbox[i].slot);
+    if (!turn || !(slot->flags & AVJ_SLOT_OPEN))
+        return turn == view->outbox[i].seq;
+    /* A deleted document's turn is its last mutation; what comes before may be its turn again when
+     * the delete is given up. */
+    return view->outbox[i].seq >= turn || !(slot->flags & AVJ_SLOT_VISIBLE);
+}
+
+static void sweep(struct avj_view *view)
+{
+    size_t kept = 0;
+    for (size_t i = view->outbox_begin; i < view->outbox_end; i++)
+        if (may_live(view, i))
+            view->outbox[kept++] = view->outbox[i];
+    view->outbox_begin = 0;
+    view->outbox_end = kept;
+}
+
+enum avj_status avj_outbox_add(struct avj_view *view, uint64_t seq, uint32_t number)
+{
+    if (view->outbox_end == view->outbox_cap) {
+        sweep(view);
+        if (view->outbox_end * 2 > view->outbox_cap || !view->outbox_cap) {
+            size_t cap = view->outbox_cap ? view->outbox_cap * 2 : 64;
+            struct avj_outbox_entry *grown = realloc(view->outbox, cap * sizeof(*grown));
+            if (!grown)
+                return AVJ_ENOMEM;
+            view->outbox = grown;
+            view->outbox_cap = cap;
+        }
     }
-    bool stays = d->thread && d->thread == index && d->listed_ms == d->created_ms;
-    if (d->thread && !stays)
-        unlist(d);
-    if (status == AVJ_OK && index && !stays)
-        status = enlist(index, d);
-    avj_tree_free(tree);
-    return status;
+    view->outbox[view->outbox_end++] = (struct avj_outbox_entry){.seq = seq, .slot = number};
+    return AVJ_OK;
 }
 
-static void outbox_remove(struct avj_view *view, struct avj_document *d)
+uint32_t avj_outbox_each(const struct avj_view *view, size_t *at)
 {
-    if (d->outbox_prev)
-        d->outbox_prev->outbox_next = d->outbox_next;
-    else
-        view->outbox_first = d->outbox_next;
-    if (d->outbox_next)
-        d->outbox_next->outbox_prev = d->outbox_prev;
-    else
-        view->outbox_last = d->outbox_prev;
-    d->outbox_prev = d->outbox_next = NULL;
-    d->in_outbox = false;
-}
-
-/* A document's turn is that of its first pending mutation; a deleted one's that of the delete,
- * behind what was deleted with it. */
-void avj_outbox_place(struct avj_view *view, struct avj_document *d)
-{
-    uint64_t order = 0;
-    if (d->pending_count)
-        order = d->visible ? d->pending[0].seq : d->pending[d->pending_count - 1].seq;
-    if (d->in_outbox && order == d->outbox_order)
-        return;
-    if (d->in_outbox)
-        outbox_remove(view, d);
-    if (!order)
-        return;
-    struct avj_document *after = view->outbox_last;
-    while (after && after->outbox_order > order)
-        after = after->outbox_prev;
-    d->outbox_order = order;
-    d->in_outbox = true;
-    d->outbox_prev = after;
-    d->outbox_next = after ? after->outbox_next : view->outbox_first;
-    if (d->outbox_next)
-        d->outbox_next->outbox_prev = d;
-    else
-        view->outbox_last = d;
-    if (after)
-        after->outbox_next = d;
-    else
-        view->outbox_first = d;
+    size_t i = *at ? *at : view->outbox_begin;
+    for (; i < view->outbox_end; i++)
+        if (is_live(view, i)) {
+            *at = i + 1;
+            return view->outbox[i].slot;
+        }
+    *at = i;
+    return 0;
 }

@@ -1,9 +1,22 @@
 /* The merge rules: see merge.h and MERGE.md. */
 #include "replay/merge.h"
 #include "replay/clock.h"
+#include "replay/table.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/*
+ * One field of the document: what the server has in it now, and whether what is believed of it is
+ * that.  Names and values point into the bytes of rows and pending mutations.
+ */
+struct known_field {
+    struct avj_value name, now; /* nil: absent */
+    bool missing;               /* the deployment has no such attribute */
+    bool given;                 /* the server gives it a value of its own */
+    bool written;               /* by one of the mutations believed in */
+    bool differs;
+};
 
 struct merge {
     const struct avj_document *document;
@@ -11,10 +24,14 @@ struct merge {
     bool (*unsendable)(void *arg, enum avj_entity entity, const char *name, size_t len);
     void *arg;
     struct avj_plan *plan;
-    /* the server's state after this one, and what we believed it to be */
-    bool now_absent, believed_absent;
-    struct avj_tree *now_tree, *believed_tree;
-    struct avj_value now, believed;
+    bool now_absent; /* in the server's state after this one */
+    struct avj_tree *now_tree, *base_tree;
+    struct avj_value now, base;
+    /* Every field of now, of base and of the mutations read so far. */
+    struct avj_table fields;
+    /* Believed: base with the mutations up to some one. */
+    bool believed_absent;
+    size_t unshown; /* written fields that the server's state does not show */
 };
 
 bool avj_merge_stale(const struct avj_document *d, const struct avj_incoming *in)
@@ -32,6 +49,14 @@ bool avj_merge_stale(const struct avj_document *d, const struct avj_incoming *in
     uint64_t theirs = avj_hash64(in->fields.data, in->fields.len);
     uint64_t ours = avj_hash64(row->fields.data, row->fields.len);
     return theirs <= ours;
+}
+
+bool avj_merge_reads(const struct avj_document *d, const struct avj_incoming *in)
+{
+    const struct avj_known_row *row = avj_document_row(d, in->remote_id);
+    if (row && in->version_ms == row->version_ms && !in->deleted && !row->deleted)
+        return true;
+    return d->pending_count > in->acknowledged;
 }
 
 /* The row that would stand for the document once `incoming` is in. */
@@ -70,107 +95,188 @@ static enum avj_status parse(struct avj_fields fields, struct avj_tree **tree,
     return status;
 }
 
-static struct avj_value get(struct avj_value map, struct avj_value name)
+/* ---- fields by name ---- */
+
+static bool same_name(const void *item, const void *key)
 {
-    for (size_t i = 0; i < map.len; i++) {
-        struct avj_value key, value;
-        avj_value_pair(map, i, &key, &value);
-        if (key.len == name.len && memcmp(key.text, name.text, name.len) == 0)
-            return value;
+    const struct known_field *f = item;
+    const struct avj_value *name = key;
+    return f->name.len == name->len && memcmp(f->name.text, name->text, name->len) == 0;
+}
+
+/* NULL: out of memory. */
+static struct known_field *need_field(struct merge *m, struct avj_value name)
+{
+    uint64_t hash = avj_hash64(name.text, name.len);
+    struct known_field *f = avj_table_find(&m->fields, hash, same_name, &name);
+    if (f)
+        return f;
+    f = calloc(1, sizeof(*f));
+    if (!f || !avj_table_add(&m->fields, hash, f)) {
+        free(f);
+        return NULL;
     }
-    return (struct avj_value){.kind = AVJ_NIL};
+    enum avj_entity entity = m->document->entity;
+    const struct avj_field *known = avj_field_find(entity, name.text, name.len);
+    f->name = name;
+    f->now = (struct avj_value){.kind = AVJ_NIL};
+    f->missing = m->unsendable && m->unsendable(m->arg, entity, name.text, name.len);
+    /* Where the deployment has no attribute for it, a creation time is the server's own. */
+    f->given = known && known->form == AVJ_R_CREATED;
+    return f;
 }
 
-static bool is_unsendable(const struct merge *m, struct avj_value name)
+static void free_fields(struct avj_table *fields)
 {
-    return m->unsendable && m->unsendable(m->arg, m->document->entity, name.text, name.len);
-}
-
-/* Where the deployment has no attribute for it, a creation time is the server's own. */
-static bool given_by_server(const struct merge *m, struct avj_value name)
-{
-    const struct avj_field *field = avj_field_find(m->document->entity, name.text, name.len);
-    return field && field->form == AVJ_R_CREATED;
+    for (size_t i = 0; i < fields->cap; i++)
+        free(fields->slots[i].item);
+    avj_table_release(fields);
 }
 
 /* What the server shows of such a field says nothing about edits of it. */
-static bool cannot_tell(const struct merge *m, struct avj_value name)
+static bool cannot_tell(const struct known_field *f)
 {
-    return given_by_server(m, name) || is_unsendable(m, name);
+    return f->given || f->missing;
 }
 
-static bool same_field(const struct merge *m, struct avj_value name, struct avj_value a,
-                       struct avj_value b)
+static bool is_now(const struct merge *m, const struct known_field *f, struct avj_value value)
 {
-    return avj_field_same(m->document->entity, name, a, b);
+    return avj_field_same(m->document->entity, f->name, value, f->now);
 }
 
-/* Does the server's state now show everything that pending mutations 0 .. count-1 wrote? */
-static enum avj_status shows(struct merge *m, size_t count, bool *result)
+/* ---- belief: base with the mutations up to some one ---- */
+
+/* Only its ack knows what was kept back. */
+static bool is_unshown(const struct known_field *f)
 {
-    const struct avj_document *d = m->document;
-    struct avj_blob state;
-    bool absent;
-    *result = false;
-    enum avj_status status = avj_document_state(d, count, &absent, &state);
-    if (status != AVJ_OK)
-        return status;
-    if (absent || m->now_absent) {
-        *result = absent && m->now_absent;
-        avj_blob_release(&state);
-        return AVJ_OK;
+    return f->written && (f->missing || (f->differs && !f->given));
+}
+
+static enum avj_status read_now(struct merge *m)
+{
+    for (size_t i = 0; i < m->now.len; i++) {
+        struct avj_value name, value;
+        avj_value_pair(m->now, i, &name, &value);
+        struct known_field *f = need_field(m, name);
+        if (!f)
+            return AVJ_ENOMEM;
+        f->now = value;
     }
+    return AVJ_OK;
+}
+
+static void believe_nothing(struct merge *m)
+{
+    m->believed_absent = true;
+    for (size_t i = 0; i < m->fields.cap; i++) {
+        struct known_field *f = m->fields.slots[i].item;
+        if (!f)
+            continue;
+        m->unshown -= is_unshown(f);
+        f->differs = f->now.kind != AVJ_NIL;
+        m->unshown += is_unshown(f);
+    }
+}
+
+/* Belief as it was before the first mutation. */
+static enum avj_status believe_base(struct merge *m)
+{
+    m->unshown = 0;
+    for (size_t i = 0; i < m->fields.cap; i++)
+        if (m->fields.slots[i].item)
+            ((struct known_field *)m->fields.slots[i].item)->written = false;
+    believe_nothing(m);
+    m->believed_absent = !avj_document_base(m->document);
+    for (size_t i = 0; i < m->base.len; i++) {
+        struct avj_value name, value;
+        avj_value_pair(m->base, i, &name, &value);
+        struct known_field *f = need_field(m, name);
+        if (!f)
+            return AVJ_ENOMEM;
+        f->differs = !is_now(m, f, value);
+    }
+    return AVJ_OK;
+}
+
+static enum avj_status believe_write(struct merge *m, const struct avj_pending *p)
+{
+    /* An edit of what is gone writes nothing, and its fields are not there. */
+    bool applies = p->op == AVJ_CREATE || !m->believed_absent;
     struct avj_tree *tree;
-    struct avj_value expected;
-    status = parse(avj_blob_fields(&state), &tree, &expected);
-    bool same = status == AVJ_OK;
-    for (size_t i = 0; same && i < count; i++) {
-        struct avj_tree *op_tree;
-        struct avj_value op;
-        status = parse(avj_blob_fields(&d->pending[i].fields), &op_tree, &op);
-        for (size_t f = 0; status == AVJ_OK && same && f < op.len; f++) {
-            struct avj_value name, value;
-            avj_value_pair(op, f, &name, &value);
-            /* Only its ack knows what was kept back. */
-            same = !is_unsendable(m, name) &&
-                   (given_by_server(m, name) ||
-                    same_field(m, name, get(expected, name), get(m->now, name)));
+    struct avj_value op;
+    enum avj_status status = parse(avj_blob_fields(&p->fields), &tree, &op);
+    for (size_t i = 0; status == AVJ_OK && i < op.len; i++) {
+        struct avj_value name, value;
+        avj_value_pair(op, i, &name, &value);
+        struct known_field *f = need_field(m, name);
+        if (!f) {
+            status = AVJ_ENOMEM;
+            break;
         }
-        avj_tree_free(op_tree);
-        same = same && status == AVJ_OK;
+        m->unshown -= is_unshown(f);
+        f->written = true;
+        if (applies)
+            f->differs = !is_now(m, f, value);
+        m->unshown += is_unshown(f);
     }
-    *result = same;
+    if (applies)
+        m->believed_absent = false;
     avj_tree_free(tree);
-    avj_blob_release(&state);
     return status;
 }
 
+static enum avj_status believe(struct merge *m, const struct avj_pending *p)
+{
+    if (p->op != AVJ_DELETE)
+        return believe_write(m, p);
+    believe_nothing(m);
+    return AVJ_OK;
+}
+
+/* Does the server's state now show everything that the mutations believed in wrote? */
+static bool is_shown(const struct merge *m)
+{
+    if (m->now_absent || m->believed_absent)
+        return m->now_absent && m->believed_absent;
+    return m->unshown == 0;
+}
+
+/* The longest run of mutations that is shown, in one pass over all of them. */
 static enum avj_status count_settled(struct merge *m, size_t *settled)
 {
     *settled = m->incoming->acknowledged;
-    for (size_t count = m->document->pending_count; count > *settled; count--) {
-        bool shown;
-        enum avj_status status = shows(m, count, &shown);
-        if (status != AVJ_OK)
-            return status;
-        if (shown) {
-            *settled = count;
-            break;
-        }
+    enum avj_status status = believe_base(m);
+    for (size_t i = 0; status == AVJ_OK && i < m->document->pending_count; i++) {
+        status = believe(m, &m->document->pending[i]);
+        if (i >= m->incoming->acknowledged && is_shown(m))
+            *settled = i + 1;
     }
-    return AVJ_OK;
+    return status;
+}
+
+static enum avj_status believe_settled(struct merge *m, size_t settled)
+{
+    enum avj_status status = believe_base(m);
+    for (size_t i = 0; status == AVJ_OK && i < settled; i++)
+        status = believe(m, &m->document->pending[i]);
+    return status;
 }
 
 static enum avj_status add_clash(struct merge *m, uint64_t seq, bool remote_lost, const char *why,
                                  struct avj_pack *fields)
 {
     struct avj_plan *plan = m->plan;
-    struct avj_clash *grown =
-        realloc(plan->clashes, (plan->clash_count + 1) * sizeof(*plan->clashes));
-    if (!grown || fields->failed)
+    if (fields->failed)
         return AVJ_ENOMEM;
-    plan->clashes = grown;
-    struct avj_clash *clash = &grown[plan->clash_count++];
+    size_t count = plan->clash_count;
+    if ((count & (count - 1)) == 0) { /* full, as room is made by doubling */
+        struct avj_clash *grown =
+            realloc(plan->clashes, (count ? 2 * count : 1) * sizeof(*plan->clashes));
+        if (!grown)
+            return AVJ_ENOMEM;
+        plan->clashes = grown;
+    }
+    struct avj_clash *clash = &plan->clashes[plan->clash_count++];
     *clash = (struct avj_clash){.seq = seq, .remote_lost = remote_lost, .why = why};
     avj_blob_take(&clash->fields, fields);
     return AVJ_OK;
@@ -208,14 +314,12 @@ static enum avj_status meet_delete(struct merge *m, size_t settled)
 enum verdict { STAYS, GIVES_WAY, LOSES, WINS };
 
 static enum verdict judge_field(const struct merge *m, const struct avj_pending *p,
-                                struct avj_value name, struct avj_value mine)
+                                const struct known_field *f, struct avj_value mine)
 {
-    struct avj_value now = get(m->now, name);
-    struct avj_value believed = get(m->believed, name);
-    if (cannot_tell(m, name) || same_field(m, name, now, believed) ||
-        same_field(m, name, now, mine))
+    struct avj_value now = f->now;
+    if (cannot_tell(f) || !f->differs || is_now(m, f, mine))
         return STAYS;
-    const struct avj_field *field = avj_field_find(m->document->entity, name.text, name.len);
+    const struct avj_field *field = avj_field_find(m->document->entity, f->name.text, f->name.len);
     if (field && (field->flags & AVJ_FF_IMMUTABLE))
         return GIVES_WAY;
     if (field && field->merge == AVJ_M_MAX) {
@@ -288,19 +392,24 @@ static enum avj_status meet_edit(struct merge *m, size_t index)
         return status;
     struct split s = {.stay_count = 0};
     bool changed = false;
-    for (size_t f = 0; f < op.len; f++) {
+    for (size_t i = 0; status == AVJ_OK && i < op.len; i++) {
         struct avj_value name, value;
-        avj_value_pair(op, f, &name, &value);
-        enum verdict verdict = judge_field(m, p, name, value);
+        avj_value_pair(op, i, &name, &value);
+        const struct known_field *f = need_field(m, name);
+        if (!f) {
+            status = AVJ_ENOMEM;
+            break;
+        }
+        enum verdict verdict = judge_field(m, p, f, value);
         if (verdict == STAYS || verdict == WINS)
             put_pair(&s.stays, &s.stay_count, name, value);
         if (verdict == LOSES)
             put_pair(&s.lost, &s.lost_count, name, value);
         if (verdict == WINS)
-            put_pair(&s.beaten, &s.beaten_count, name, get(m->now, name));
+            put_pair(&s.beaten, &s.beaten_count, name, f->now);
         changed = changed || verdict != STAYS;
     }
-    if (changed)
+    if (status == AVJ_OK && changed)
         status = finish_split(m, index, &s);
     avj_pack_release(&s.stays);
     avj_pack_release(&s.lost);
@@ -316,10 +425,11 @@ static enum avj_status meet_edit_with_delete(struct merge *m, size_t index)
         return AVJ_OK;
     struct avj_pack beaten = {0};
     size_t count = 0;
-    for (size_t f = 0; f < m->now.len; f++) {
+    for (size_t i = 0; i < m->now.len; i++) {
         struct avj_value name, value;
-        avj_value_pair(m->now, f, &name, &value);
-        if (!cannot_tell(m, name) && !same_field(m, name, value, get(m->believed, name)))
+        avj_value_pair(m->now, i, &name, &value);
+        const struct known_field *f = need_field(m, name);
+        if (f && !cannot_tell(f) && f->differs)
             put_pair(&beaten, &count, name, value);
     }
     enum avj_status status = AVJ_OK;
@@ -347,22 +457,29 @@ static enum avj_status meet_all(struct merge *m, size_t settled)
 
 static enum avj_status plan_pending(struct merge *m)
 {
-    size_t settled;
-    struct avj_blob believed = {0};
-    struct avj_fields now;
+    size_t settled = m->document->pending_count;
+    struct avj_fields now, base = {NULL, 0};
+    const struct avj_known_row *row = avj_document_base(m->document);
+    if (row)
+        base = avj_blob_fields(&row->fields);
     state_after(m, &now, &m->now_absent);
-    enum avj_status status = parse(now, &m->now_tree, &m->now);
-    if (status == AVJ_OK)
-        status = count_settled(m, &settled);
-    if (status == AVJ_OK)
-        status = avj_document_state(m->document, settled, &m->believed_absent, &believed);
-    if (status == AVJ_OK)
-        status = parse(avj_blob_fields(&believed), &m->believed_tree, &m->believed);
+    enum avj_status status = AVJ_OK;
+    if (m->incoming->acknowledged < settled) {
+        status = parse(now, &m->now_tree, &m->now);
+        if (status == AVJ_OK)
+            status = parse(base, &m->base_tree, &m->base);
+        if (status == AVJ_OK)
+            status = read_now(m);
+        if (status == AVJ_OK)
+            status = count_settled(m, &settled);
+        if (status == AVJ_OK && settled < m->document->pending_count)
+            status = believe_settled(m, settled);
+    }
     if (status == AVJ_OK)
         status = meet_all(m, settled);
     avj_tree_free(m->now_tree);
-    avj_tree_free(m->believed_tree);
-    avj_blob_release(&believed);
+    avj_tree_free(m->base_tree);
+    free_fields(&m->fields);
     return status;
 }
 
@@ -385,6 +502,11 @@ avj_merge_plan(const struct avj_document *document, const struct avj_incoming *i
     if (plan->stale) {
         /* It settles what it acknowledges and says nothing else. */
         for (size_t i = 0; i < incoming->acknowledged; i++)
+            plan->fates[i] = AVJ_FATE_SETTLED;
+        return AVJ_OK;
+    }
+    if (incoming->acknowledged == plan->count) {
+        for (size_t i = 0; i < plan->count; i++)
             plan->fates[i] = AVJ_FATE_SETTLED;
         return AVJ_OK;
     }

@@ -41,6 +41,9 @@ struct avj_plan {
     size_t clash_count;
 };
 
+/* Does the plan look at fields, so that they must be loaded? */
+bool avj_merge_reads(const struct avj_document *document, const struct avj_incoming *incoming);
+
 /* unsendable(arg, entity, name, len): the deployment has no such attribute, so its absence upstream
  * means nothing. */
 AVJ_CHECKED enum avj_status

@@ -5,28 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * The $id of a document that was made here: a hash of the user, the kind and the local id, so that
- * every try and every device of the user names the same row, while another user's import of the
- * same file names another.
- */
-static void derive_remote_id(const struct avj_store *store, const struct avj_document *d,
-                             char out[AVJ_REMOTE_ID_TEXT])
-{
-    struct avj_pack bytes = {0};
-    const char *user = store->view->user ? store->view->user : "";
-    const char *kind = avj_schema(d->entity)->kind;
-    avj_pack_raw(&bytes, user, strlen(user) + 1);
-    avj_pack_raw(&bytes, kind, strlen(kind) + 1);
-    avj_pack_raw(&bytes, d->id, strlen(d->id));
-    uint8_t hash[16] = {0};
-    if (!bytes.failed)
-        avj_hash128(bytes.data, bytes.len, hash);
-    avj_pack_release(&bytes);
-    for (size_t i = 0; i < sizeof(hash); i++)
-        snprintf(out + 2 * i, 3, "%02x", hash[i]);
-}
-
 /* ---- what changed ---- */
 
 struct difference {
@@ -103,6 +81,23 @@ static enum avj_status changed_fields(const struct avj_store *store, const struc
 
 /* ---- one document ---- */
 
+/* A document that was made here, not sent and not touched since: its slot says it all. */
+static enum avj_status describe_slot(struct avj_store *store, uint32_t number,
+                                     struct avj_push_op *op, struct avj_error *err)
+{
+    const struct avj_slot *slot = avj_view_slot(store->view, number);
+    struct avj_fields fields;
+    enum avj_status status = avj_view_fields(store->view, number, &fields, err);
+    if (status != AVJ_OK)
+        return status;
+    op->kind = AVJ_PUSH_CREATE;
+    op->upto_seq = avj_slot_body(slot);
+    op->attempted = (slot->flags & AVJ_SLOT_ATTEMPTED) != 0;
+    avj_view_derived_id(store->view, store->view->user, op->entity, op->id, op->remote_id);
+    op->fields = fields;
+    return AVJ_OK;
+}
+
 static bool was_attempted(const struct avj_document *d)
 {
     for (size_t i = 0; i < d->pending_count; i++)
@@ -111,19 +106,22 @@ static bool was_attempted(const struct avj_document *d)
     return false;
 }
 
-static enum avj_status describe(struct avj_store *store, const struct avj_document *d,
-                                struct avj_push_op *op, struct avj_blob *fields)
+static enum avj_status describe_open(struct avj_store *store, struct avj_document *d,
+                                     struct avj_push_op *op, struct avj_blob *fields,
+                                     struct avj_error *err)
 {
     const struct avj_known_row *base = avj_document_base(d);
-    memset(op, 0, sizeof(*op));
-    op->entity = d->entity;
-    op->id = d->id;
+    enum avj_status status = avj_view_load(store->view, d, err);
+    if (status == AVJ_OK && !d->derived && avj_document_derive(d) != AVJ_OK)
+        status = avj_fail(err, AVJ_ENOMEM, "outbox: out of memory");
+    if (status != AVJ_OK)
+        return status;
     op->upto_seq = d->pending[d->pending_count - 1].seq;
     op->attempted = was_attempted(d);
     if (base)
         snprintf(op->remote_id, sizeof(op->remote_id), "%s", base->remote_id);
     else
-        derive_remote_id(store, d, op->remote_id);
+        avj_view_derived_id(store->view, store->view->user, d->entity, d->id, op->remote_id);
     op->base_version = base ? base->version : NULL;
     if (!d->visible) {
         op->kind = base || op->attempted ? AVJ_PUSH_DELETE : AVJ_PUSH_ELIDE;
@@ -135,22 +133,104 @@ static enum avj_status describe(struct avj_store *store, const struct avj_docume
         return AVJ_OK;
     }
     bool sendable;
-    enum avj_status status = changed_fields(store, d, base, fields, &sendable);
+    status = changed_fields(store, d, base, fields, &sendable);
     op->kind = sendable ? AVJ_PUSH_UPDATE : AVJ_PUSH_ELIDE;
     op->fields = avj_blob_fields(fields);
+    return status == AVJ_OK ? AVJ_OK : avj_fail(err, status, "outbox: out of memory");
+}
+
+/* Moves what the operation points to into memory that stays. */
+static bool keep(struct avj_store *store, struct avj_push_op *op)
+{
+    struct avj_arena *memory = &store->op_memory;
+    op->id = avj_arena_copy(memory, op->id, strlen(op->id) + 1);
+    op->fields.data = avj_arena_copy(memory, op->fields.data, op->fields.len);
+    if (op->base_version)
+        op->base_version = avj_arena_copy(memory, op->base_version, strlen(op->base_version) + 1);
+    return op->id && op->fields.data;
+}
+
+static enum avj_status describe(struct avj_store *store, uint32_t number, struct avj_push_op *op,
+                                struct avj_error *err)
+{
+    const struct avj_slot *slot = avj_view_slot(store->view, number);
+    char buffer[AVJ_UUID_TEXT];
+    struct avj_blob fields = {0};
+    struct avj_document *d;
+    memset(op, 0, sizeof(*op));
+    op->entity = avj_slot_entity(slot);
+    op->id = avj_slot_id(&store->view->slots, slot, buffer);
+    enum avj_status status;
+    if (!(slot->flags & AVJ_SLOT_OPEN)) {
+        status = describe_slot(store, number, op, err);
+    } else {
+        status = avj_view_open(store->view, number, &d, err);
+        if (status == AVJ_OK)
+            status = describe_open(store, d, op, &fields, err);
+    }
+    if (status == AVJ_OK && !keep(store, op))
+        status = avj_fail(err, AVJ_ENOMEM, "outbox: out of memory");
+    avj_blob_release(&fields);
     return status;
 }
 
-/* A message needs its thread upstream, or in front of it in the same hand-out. */
-static bool is_blocked(const struct avj_store *store, const struct avj_document *d)
+/* ---- what waits for what ---- */
+
+static bool is_upstream(const struct avj_view *view, const struct avj_slot *slot)
 {
-    if (!d->thread || !d->visible)
-        return false;
-    const struct avj_document *thread =
-        avj_view_find(store->view, AVJ_THREAD, d->thread->id, strlen(d->thread->id));
-    if (!thread || !thread->visible || avj_document_base(thread))
-        return false;
-    return thread->outbox_round != store->outbox_round;
+    if (!(slot->flags & AVJ_SLOT_OPEN))
+        return (slot->flags & (AVJ_SLOT_ROW | AVJ_SLOT_GONE)) == AVJ_SLOT_ROW;
+    const struct avj_open *open = avj_open_at(view, slot->extra);
+    return open->doc && avj_document_base((struct avj_document *)(uintptr_t)open->doc);
+}
+
+static bool was_handed_out(const struct avj_store *store, uint32_t number)
+{
+    for (size_t i = store->handed_count; i > 0; i--)
+        if (store->handed[i - 1] == number)
+            return true;
+    return false;
+}
+
+/* A message needs its thread upstream, or in front of it in the same hand-out. */
+static enum avj_status is_blocked(struct avj_store *store, uint32_t number, bool *blocked,
+                                  struct avj_error *err)
+{
+    struct avj_view *view = store->view;
+    const struct avj_slot *slot = avj_view_slot(view, number);
+    *blocked = false;
+    if (avj_slot_entity(slot) == AVJ_THREAD || !slot->thread || !(slot->flags & AVJ_SLOT_VISIBLE))
+        return AVJ_OK;
+    uint32_t thread = avj_view_thread(view, slot->thread)->slot;
+    const struct avj_slot *t = avj_view_slot(view, thread);
+    if (!(t->flags & AVJ_SLOT_VISIBLE))
+        return AVJ_OK;
+    if ((t->flags & AVJ_SLOT_OPEN)) {
+        struct avj_document *d; /* makes sure that it is in memory */
+        enum avj_status status = avj_view_open(view, thread, &d, err);
+        if (status != AVJ_OK)
+            return status;
+    }
+    *blocked = !is_upstream(view, t) && !was_handed_out(store, thread);
+    return AVJ_OK;
+}
+
+static enum avj_status note_handed_out(struct avj_store *store, uint32_t number,
+                                       struct avj_error *err)
+{
+    const struct avj_slot *slot = avj_view_slot(store->view, number);
+    if (avj_slot_entity(slot) != AVJ_THREAD || is_upstream(store->view, slot))
+        return AVJ_OK;
+    if (store->handed_count == store->handed_cap) {
+        size_t cap = store->handed_cap ? store->handed_cap * 2 : 64;
+        uint32_t *grown = realloc(store->handed, cap * sizeof(*grown));
+        if (!grown)
+            return avj_fail(err, AVJ_ENOMEM, "outbox: out of memory");
+        store->handed = grown;
+        store->handed_cap = cap;
+    }
+    store->handed[store->handed_count++] = number;
+    return AVJ_OK;
 }
 
 static bool reserve_ops(struct avj_store *store)
@@ -159,33 +239,35 @@ static bool reserve_ops(struct avj_store *store)
         return true;
     size_t cap = store->ops_cap ? store->ops_cap * 2 : 64;
     struct avj_push_op *ops = realloc(store->ops, cap * sizeof(*ops));
-    if (ops)
-        store->ops = ops;
-    struct avj_blob *fields = realloc(store->op_fields, cap * sizeof(*fields));
-    if (fields)
-        store->op_fields = fields;
-    if (!ops || !fields)
+    if (!ops)
         return false;
+    store->ops = ops;
     store->ops_cap = cap;
     return true;
 }
 
-static enum avj_status hand_out(struct avj_store *store, struct avj_document *d,
-                                bool (*skip)(void *arg, const struct avj_push_op *op), void *arg)
+static bool is_parked(const struct avj_view *view, uint32_t number)
 {
-    if (!reserve_ops(store))
-        return AVJ_ENOMEM;
-    struct avj_push_op *op = &store->ops[store->ops_count];
-    struct avj_blob *fields = &store->op_fields[store->ops_count];
-    *fields = (struct avj_blob){0};
-    enum avj_status status = describe(store, d, op, fields);
-    if (status != AVJ_OK || (skip && skip(arg, op))) {
-        avj_blob_release(fields);
+    const struct avj_slot *slot = avj_view_slot(view, number);
+    return (slot->flags & AVJ_SLOT_OPEN) && avj_open_at(view, slot->extra)->parked;
+}
+
+static enum avj_status hand_out(struct avj_store *store, uint32_t number,
+                                bool (*skip)(void *arg, const struct avj_push_op *op), void *arg,
+                                struct avj_error *err)
+{
+    bool blocked = is_parked(store->view, number);
+    enum avj_status status = blocked ? AVJ_OK : is_blocked(store, number, &blocked, err);
+    if (status != AVJ_OK || blocked)
         return status;
-    }
-    d->outbox_round = store->outbox_round;
+    if (!reserve_ops(store))
+        return avj_fail(err, AVJ_ENOMEM, "outbox: out of memory");
+    struct avj_push_op *op = &store->ops[store->ops_count];
+    status = describe(store, number, op, err);
+    if (status != AVJ_OK || (skip && skip(arg, op)))
+        return status;
     store->ops_count++;
-    return AVJ_OK;
+    return note_handed_out(store, number, err);
 }
 
 enum avj_status avj_outbox_next(struct avj_store *store, size_t max,
@@ -193,16 +275,20 @@ enum avj_status avj_outbox_next(struct avj_store *store, size_t max,
                                 const struct avj_push_op **ops, size_t *count,
                                 struct avj_error *err)
 {
-    for (size_t i = 0; i < store->ops_count; i++)
-        avj_blob_release(&store->op_fields[i]);
-    store->ops_count = 0;
-    store->outbox_round++;
+    size_t at = 0;
+    uint32_t number;
     enum avj_status status = AVJ_OK;
-    struct avj_document *d = store->view->outbox_first;
-    for (; status == AVJ_OK && d && store->ops_count < max; d = d->outbox_next)
-        if (!d->parked && !is_blocked(store, d))
-            status = hand_out(store, d, skip, arg);
+    store->ops_count = store->handed_count = 0;
+    avj_arena_reset(&store->op_memory);
+    while (status == AVJ_OK && store->ops_count < max &&
+           (number = avj_outbox_each(store->view, &at)) != 0)
+        status = hand_out(store, number, skip, arg, err);
     *ops = store->ops;
     *count = store->ops_count;
-    return status == AVJ_OK ? AVJ_OK : avj_fail(err, status, "outbox: out of memory");
+    return status;
+}
+
+uint64_t avj_outbox_count(const struct avj_store *store)
+{
+    return store->view->outbox_live - store->view->counts.parked;
 }

@@ -1,12 +1,21 @@
 /* Opening, reading and changing a store: see store.h. */
 #include "replay/store_private.h"
 #include "replay/clock.h"
+#include "replay/snapshot.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- batches ---- */
+
+static void point_at_upstream(struct avj_store *store)
+{
+    char **texts = store->view->upstream;
+    store->upstream = (struct avj_upstream){texts[0], texts[1], texts[2], {NULL}};
+    for (int e = 0; e < AVJ_ENTITIES; e++)
+        store->upstream.collections[e] = texts[3 + e];
+}
 
 void avj_batch_release(struct avj_batch *b)
 {
@@ -52,7 +61,7 @@ static enum avj_status append_share(struct avj_store *store, const struct avj_ba
         slices[i] = (struct avj_slice){b->bytes.data + begin, b->ends[from + i] - begin};
     }
     uint64_t first = 0;
-    enum avj_status status = avj_journal_append(store->journal, slices, n, durability, &first, err);
+    enum avj_status status = avj_store_write(store, slices, n, durability, &first, err);
     free(slices);
     if (status == AVJ_OK && last_seq)
         *last_seq = first + n - 1;
@@ -71,9 +80,44 @@ enum avj_status avj_batch_append(struct avj_store *store, struct avj_batch *b,
         status = append_share(store, b, from, n, durability, last_seq, err);
         from += n;
     }
+    return status;
+}
+
+/* Our own records, appended right behind what was folded last: the log gives nothing else for them.
+ */
+static enum avj_status fold_own(struct avj_store *store, const struct avj_slice *records,
+                                size_t count, uint64_t first, struct avj_error *err)
+{
+    enum avj_status status = AVJ_OK;
+    for (size_t i = 0; status == AVJ_OK && i < count; i++)
+        status = avj_view_apply(store->view, first + i, records[i].data, records[i].len, err);
+    avj_cursor_skip(store->cursor, first + count);
+    if (status == AVJ_EFORMAT)
+        avj_wrap(err, "journal %s: run avchat-fsck", avj_journal_path(store->journal));
+    return status;
+}
+
+enum avj_status avj_store_write(struct avj_store *store, const struct avj_slice *records,
+                                size_t count, enum avj_durability durability, uint64_t *first_seq,
+                                struct avj_error *err)
+{
+    uint64_t first = 0;
+    if (store->frozen)
+        return avj_fail(err, AVJ_EREADONLY, "journal %s is open at a moment of the past",
+                        avj_journal_path(store->journal));
+    enum avj_status status =
+        avj_journal_append(store->journal, records, count, durability, &first, err);
+    if (first_seq)
+        *first_seq = first;
     if (status != AVJ_OK)
         return status;
-    return avj_store_refresh(store, NULL, err);
+    if (first == store->view->last_seq + 1)
+        status = fold_own(store, records, count, first, err);
+    else
+        return avj_store_refresh(store, NULL, err);
+    point_at_upstream(store);
+    avj_snapshot_consider(store);
+    return status;
 }
 
 /* ---- create, open, close ---- */
@@ -139,52 +183,79 @@ enum avj_status avj_store_create(const char *path, const struct avj_upstream *up
     return write_init(path, upstream, journal, avj_hlc_next(0, io->now_ms(io->ctx)), err);
 }
 
-static void point_at_upstream(struct avj_store *store)
+/* ---- reading bodies back ---- */
+
+static enum avj_status fetch(void *arg, uint64_t seq, struct avj_slice *record,
+                             struct avj_error *err)
 {
-    char **texts = store->view->upstream;
-    store->upstream = (struct avj_upstream){texts[0], texts[1], texts[2], {NULL}};
-    for (int e = 0; e < AVJ_ENTITIES; e++)
-        store->upstream.collections[e] = texts[3 + e];
+    struct avj_store *store = arg;
+    struct avj_record found;
+    enum avj_status status = AVJ_OK;
+    if (!store->fetcher)
+        status = avj_fetcher_open(io_of(&store->options), avj_journal_path(store->journal),
+                                  store->options.cache_bytes, &store->fetcher, err);
+    if (status == AVJ_OK)
+        status = avj_fetcher_get(store->fetcher, seq, &found, err);
+    if (status == AVJ_OK)
+        *record = (struct avj_slice){found.data, found.len};
+    return status;
 }
 
-static enum avj_status fold_tail(struct avj_store *store, bool *changed, uint64_t total,
-                                 struct avj_error *err)
+static void tell_watchers(void *arg, const struct avj_change *change)
 {
-    for (;;) {
-        struct avj_record record;
-        enum avj_status status = avj_cursor_next(store->cursor, &record, err);
-        if (status == AVJ_END)
-            return AVJ_OK;
-        if (status == AVJ_OK)
-            status = avj_view_apply(store->view, record.seq, record.data, record.len, err);
-        if (status != AVJ_OK) {
-            if (status == AVJ_EFORMAT)
-                avj_wrap(err, "journal %s: run avchat-fsck", avj_journal_path(store->journal));
-            return status;
-        }
-        if (changed)
-            *changed = true;
-        if (total && store->options.progress && record.seq % 4096 == 0)
-            store->options.progress(store->options.progress_arg, record.seq, total);
-    }
+    const struct avj_store *store = arg;
+    for (struct avj_watcher *w = store->watchers; w; w = w->next)
+        w->changed(w->arg, change);
+}
+
+/* ---- opening ---- */
+
+static enum avj_status make_view(struct avj_store *store, struct avj_error *err)
+{
+    struct avj_source source = {store, fetch};
+    if (!store->options.no_snapshots)
+        avj_snapshot_open(store, &source);
+    if (!store->view)
+        store->view = avj_view_new(&source);
+    return store->view ? AVJ_OK : avj_fail(err, AVJ_ENOMEM, "open: out of memory");
+}
+
+static enum avj_status replay(struct avj_store *store, struct avj_error *err)
+{
+    struct avj_journal_info info;
+    uint64_t from = store->view->last_seq;
+    enum avj_status status = avj_journal_info(store->journal, &info, err);
+    if (status == AVJ_OK)
+        status = avj_cursor_open(store->journal, from ? from + 1 : 0, &store->cursor, err);
+    if (status == AVJ_OK)
+        status = avj_store_fold_tail(store, NULL, info.next_seq - 1, err);
+    if (status == AVJ_OK && store->options.at_seq > store->view->last_seq)
+        return avj_fail(err, AVJ_ENOTFOUND, "journal %s: record %llu has not been written yet",
+                        avj_journal_path(store->journal),
+                        (unsigned long long)store->options.at_seq);
+    store->folded = store->view->last_seq - from;
+    if (status == AVJ_OK && store->options.progress)
+        store->options.progress(store->options.progress_arg, info.next_seq - 1, info.next_seq - 1);
+    return status;
 }
 
 static enum avj_status open_parts(struct avj_store *store, const char *path, struct avj_error *err)
 {
+    store->frozen = store->options.at_seq || store->options.at_ms;
+    store->options.read_only = store->options.read_only || store->frozen;
     store->options.journal.read_only = store->options.read_only;
     enum avj_status status = avj_journal_open(path, &store->options.journal, &store->journal, err);
-    struct avj_journal_info info;
     if (status == AVJ_OK)
-        status = avj_journal_info(store->journal, &info, err);
+        status = make_view(store, err);
     if (status == AVJ_OK)
-        status = avj_cursor_open(store->journal, 0, &store->cursor, err);
-    if (status == AVJ_OK)
-        status = fold_tail(store, NULL, info.next_seq - 1, err);
-    if (status == AVJ_OK && store->options.progress)
-        store->options.progress(store->options.progress_arg, info.next_seq - 1, info.next_seq - 1);
-    if (status == AVJ_OK)
-        point_at_upstream(store);
-    return status;
+        status = replay(store, err);
+    if (status != AVJ_OK)
+        return status;
+    store->view->changed = tell_watchers;
+    store->view->changed_arg = store;
+    store->ready = true;
+    point_at_upstream(store);
+    return AVJ_OK;
 }
 
 static void new_session_id(struct avj_store *store)
@@ -201,12 +272,8 @@ enum avj_status avj_store_open(const char *path, const struct avj_store_options 
 {
     *out = NULL;
     struct avj_store *store = calloc(1, sizeof(*store));
-    if (store)
-        store->view = avj_view_new();
-    if (!store || !store->view) {
-        free(store);
+    if (!store)
         return avj_fail(err, AVJ_ENOMEM, "open: out of memory");
-    }
     if (options)
         store->options = *options;
     new_session_id(store);
@@ -242,23 +309,31 @@ enum avj_status avj_store_connect(struct avj_store *store, const struct avj_upst
     return status;
 }
 
-static void release_ops(struct avj_store *store)
+static void release_answer(struct avj_answer *answer)
 {
-    for (size_t i = 0; i < store->ops_count; i++)
-        avj_blob_release(&store->op_fields[i]);
-    free(store->ops);
-    free(store->op_fields);
+    avj_arena_release(&answer->memory);
+    free(answer->docs);
 }
 
 void avj_store_close(struct avj_store *store)
 {
     if (!store)
         return;
+    if (store->ready)
+        avj_snapshot_at_close(store);
     avj_cursor_close(store->cursor);
+    avj_fetcher_close(store->fetcher);
     avj_journal_close(store->journal);
     avj_view_free(store->view);
-    free(store->docs);
-    release_ops(store);
+    release_answer(&store->got);
+    release_answer(&store->listed);
+    release_answer(&store->paged);
+    release_answer(&store->parked);
+    release_answer(&store->walked);
+    avj_arena_release(&store->conflict_memory);
+    avj_arena_release(&store->op_memory);
+    free(store->ops);
+    free(store->handed);
     free(store);
 }
 
@@ -266,8 +341,11 @@ enum avj_status avj_store_refresh(struct avj_store *store, bool *changed, struct
 {
     if (changed)
         *changed = false;
-    enum avj_status status = fold_tail(store, changed, 0, err);
+    if (store->frozen)
+        return AVJ_OK;
+    enum avj_status status = avj_store_fold_tail(store, changed, 0, err);
     point_at_upstream(store); /* another process may have connected it */
+    avj_snapshot_consider(store);
     return status;
 }
 
@@ -320,198 +398,5 @@ enum avj_status avj_store_append(struct avj_store *store, const struct avj_slice
                                  size_t count, enum avj_durability durability, uint64_t *first_seq,
                                  struct avj_error *err)
 {
-    enum avj_status status =
-        avj_journal_append(store->journal, entries, count, durability, first_seq, err);
-    if (status != AVJ_OK)
-        return status;
-    return avj_store_refresh(store, NULL, err);
-}
-
-/* ---- reading ---- */
-
-void avj_doc_fill(const struct avj_view *view, const struct avj_document *d, struct avj_doc *doc)
-{
-    const struct avj_known_row *row = avj_document_base(d);
-    *doc = (struct avj_doc){
-        .entity = d->entity,
-        .id = d->id,
-        .fields = avj_document_fields(d),
-        .remote_id = row ? row->remote_id : NULL,
-        .version = row ? row->version : NULL,
-        .created_seq = d->created_seq,
-        .created_ms = d->created_ms,
-        .last_message_ms = d->last_message_ms,
-        .pending = (unsigned)d->pending_count,
-        .parked = d->parked,
-        .reject_status = d->parked ? d->reject_status : 0,
-        .reject_type = d->reject_type,
-        .reject_message = d->reject_message,
-    };
-    if (d->entity != AVJ_THREAD)
-        return;
-    const struct avj_thread_index *index = avj_view_find_thread(view, d->id, strlen(d->id));
-    if (!index || !index->count)
-        return;
-    doc->messages = index->count;
-    int64_t newest = index->messages[index->count - 1]->created_ms;
-    if (newest > doc->last_message_ms)
-        doc->last_message_ms = newest;
-}
-
-enum avj_status avj_store_get(struct avj_store *store, enum avj_entity entity, const char *id,
-                              struct avj_doc *doc)
-{
-    const struct avj_document *d = avj_view_find(store->view, entity, id, strlen(id));
-    if (!d || !d->visible)
-        return AVJ_ENOTFOUND;
-    avj_doc_fill(store->view, d, doc);
-    return AVJ_OK;
-}
-
-static bool reserve_docs(struct avj_store *store, size_t count)
-{
-    if (count <= store->docs_cap && store->docs)
-        return true;
-    size_t cap = count ? count : 1;
-    struct avj_doc *docs = realloc(store->docs, cap * sizeof(*docs));
-    if (!docs)
-        return false;
-    store->docs = docs;
-    store->docs_cap = cap;
-    return true;
-}
-
-static bool is_pinned(const struct avj_doc *doc)
-{
-    struct avj_tree *tree;
-    struct avj_value v;
-    bool pinned =
-        avj_fields_get(doc->fields, "isPinned", &tree, &v) && v.kind == AVJ_BOOL && v.boolean;
-    avj_tree_free(tree);
-    return pinned;
-}
-
-static int by_last_message(const struct avj_doc *x, const struct avj_doc *y)
-{
-    if (x->last_message_ms != y->last_message_ms)
-        return x->last_message_ms > y->last_message_ms ? -1 : 1;
-    return strcmp(x->id, y->id);
-}
-
-static int by_created(const void *a, const void *b)
-{
-    const struct avj_doc *x = a, *y = b;
-    if (x->created_ms != y->created_ms)
-        return x->created_ms < y->created_ms ? -1 : 1;
-    return strcmp(x->id, y->id);
-}
-
-static int thread_order(const void *a, const void *b)
-{
-    return by_last_message(a, b);
-}
-
-/* Pinned threads stand in front, each part by its last message. */
-static void sort_threads(struct avj_view *view, struct avj_doc *docs, size_t count)
-{
-    (void)view;
-    size_t pinned = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (!is_pinned(&docs[i]))
-            continue;
-        struct avj_doc swap = docs[pinned];
-        docs[pinned++] = docs[i];
-        docs[i] = swap;
-    }
-    qsort(docs, pinned, sizeof(*docs), thread_order);
-    qsort(docs + pinned, count - pinned, sizeof(*docs), thread_order);
-}
-
-enum avj_status avj_store_list(struct avj_store *store, enum avj_entity entity,
-                               const struct avj_doc **docs, size_t *count, struct avj_error *err)
-{
-    const struct avj_view *view = store->view;
-    *count = 0;
-    if (!reserve_docs(store, view->all_count[entity]))
-        return avj_fail(err, AVJ_ENOMEM, "list: out of memory");
-    for (size_t i = 0; i < view->all_count[entity]; i++)
-        if (view->all[entity][i]->visible)
-            avj_doc_fill(view, view->all[entity][i], &store->docs[(*count)++]);
-    if (entity == AVJ_THREAD)
-        sort_threads(store->view, store->docs, *count);
-    else
-        qsort(store->docs, *count, sizeof(*store->docs), by_created);
-    *docs = store->docs;
-    return AVJ_OK;
-}
-
-enum avj_status avj_store_messages(struct avj_store *store, const char *thread, const char *before,
-                                   size_t limit, const struct avj_doc **docs, size_t *count,
-                                   struct avj_error *err)
-{
-    *count = 0;
-    const struct avj_document *t = avj_view_find(store->view, AVJ_THREAD, thread, strlen(thread));
-    if (!t || !t->visible)
-        return avj_fail(err, AVJ_ENOTFOUND, "no thread %s", thread);
-    const struct avj_thread_index *index =
-        avj_view_find_thread(store->view, thread, strlen(thread));
-    size_t end = index ? index->count : 0;
-    if (before) {
-        const struct avj_document *m =
-            avj_view_find(store->view, AVJ_MESSAGE, before, strlen(before));
-        if (!m || !m->visible || m->thread != index)
-            return avj_fail(err, AVJ_ENOTFOUND, "no message %s in thread %s", before, thread);
-        end = 0;
-        while (index->messages[end] != m)
-            end++;
-    }
-    size_t begin = limit && limit < end ? end - limit : 0;
-    if (!reserve_docs(store, end - begin))
-        return avj_fail(err, AVJ_ENOMEM, "messages: out of memory");
-    for (size_t i = begin; i < end; i++)
-        avj_doc_fill(store->view, index->messages[i], &store->docs[(*count)++]);
-    *docs = store->docs;
-    return AVJ_OK;
-}
-
-enum avj_status avj_store_parked(struct avj_store *store, const struct avj_doc **docs,
-                                 size_t *count, struct avj_error *err)
-{
-    const struct avj_view *view = store->view;
-    *count = 0;
-    if (!reserve_docs(store, (size_t)view->counts.parked))
-        return avj_fail(err, AVJ_ENOMEM, "parked: out of memory");
-    for (const struct avj_document *d = view->outbox_first; d; d = d->outbox_next)
-        if (d->parked)
-            avj_doc_fill(view, d, &store->docs[(*count)++]);
-    *docs = store->docs;
-    return AVJ_OK;
-}
-
-enum avj_status avj_store_status(struct avj_store *store, struct avj_store_status *status,
-                                 struct avj_error *err)
-{
-    struct avj_journal_info info;
-    enum avj_status result = avj_journal_info(store->journal, &info, err);
-    if (result != AVJ_OK)
-        return result;
-    const struct avj_view *view = store->view;
-    *status = (struct avj_store_status){
-        .records = info.next_seq - info.first_seq,
-        .bytes = info.bytes,
-        .segments = info.segments,
-        .pending = view->counts.pending,
-        .parked = view->counts.parked,
-        .conflicts = view->counts.conflicts,
-        .oldest_pending_ms = 0,
-        .last_ack_ms = view->last_ack_ms,
-        .gap_open = view->gap_open,
-        .swept = view->swept,
-        .unknown_entries = view->counts.by_type[AVJ_ENTRY_TYPES],
-    };
-    memcpy(status->visible, view->counts.visible, sizeof(status->visible));
-    if (view->outbox_first)
-        status->oldest_pending_ms = avj_hlc_ms(view->outbox_first->pending[0].hlc);
-    avj_view_digest(view, status->digest);
-    return AVJ_OK;
+    return avj_store_write(store, entries, count, durability, first_seq, err);
 }

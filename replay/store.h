@@ -93,7 +93,7 @@ struct avj_doc {
     struct avj_fields fields; /* visible, canonical, the id included */
     const char *remote_id;    /* $id of the row it is bound to, NULL: not upstream yet */
     const char *version;      /* that row's $updatedAt, NULL */
-    uint64_t created_seq;     /* sequence number of the entry that first mentioned it */
+    uint64_t body_seq;        /* newest entry that holds fields of it */
     int64_t created_ms;       /* visible createdAt; 0 where there is none */
     int64_t last_message_ms;  /* threads: the larger of lastMessageAt and its newest message */
     size_t messages;          /* threads: visible messages */

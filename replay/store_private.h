@@ -2,21 +2,10 @@
 #ifndef AVJ_STORE_PRIVATE_H
 #define AVJ_STORE_PRIVATE_H
 
+#include "journal/fetch.h"
+#include "replay/arena.h"
 #include "replay/sync.h"
 #include "replay/view_private.h"
-
-/* What folding an entry in did to a document, for those who watch (events.c).  Several of these for
- * one entry are possible. */
-struct avj_change {
-    uint64_t seq;
-    enum avj_entry_type type;
-    enum avj_entity entity; /* AVJ_ENTITIES: none; something that avj_store_status tells changed */
-    const char *id;
-    const char *thread; /* messages and summaries: the thread it is, or was, listed in; NULL */
-    bool remote;        /* from elsewhere; else made on this machine */
-    bool shows;         /* what is visible of it changed, else only its state in the sync */
-    bool appeared, vanished;
-};
 
 /* Everything borrowed during the call, which must not touch the store. */
 struct avj_watcher {
@@ -25,22 +14,39 @@ struct avj_watcher {
     struct avj_watcher *next;
 };
 
+/* What one reading function handed out last. */
+struct avj_answer {
+    struct avj_arena memory;
+    struct avj_doc *docs;
+    size_t cap;
+};
+
 struct avj_store {
     struct avj_watcher *watchers; /* told of every entry that is folded in after open */
     struct avj_journal *journal;
-    struct avj_cursor *cursor; /* stands behind the last record folded */
+    struct avj_cursor *cursor;   /* stands behind the last record folded */
+    struct avj_fetcher *fetcher; /* NULL: nothing was fetched yet */
     struct avj_view *view;
     struct avj_store_options options;
     struct avj_upstream upstream; /* points into the view */
     char session[17];
     uint64_t hlc;
+    bool frozen; /* opened at a moment of the past */
+    bool ready;  /* open is done: watchers are told */
 
-    struct avj_doc *docs; /* what the last listing handed out */
-    size_t docs_cap;
-    struct avj_push_op *ops; /* what the last look at the outbox handed out, and the fields of it */
-    struct avj_blob *op_fields;
+    uint64_t snapshot_seq;               /* of the one that open used; 0: none */
+    uint64_t snapshot_tail;              /* last record when a snapshot was last written or used */
+    uint64_t folded;                     /* by open */
+    struct avj_snapshotter *snapshotter; /* snapshot_background.c; NULL: none runs */
+
+    struct avj_answer got, listed, paged, parked, walked;
+    struct avj_arena conflict_memory;
+    struct avj_push_op *ops; /* what the last look at the outbox handed out */
+    struct avj_arena op_memory;
     size_t ops_count, ops_cap;
-    uint64_t outbox_round;
+    char local_id[AVJ_UUID_TEXT]; /* what avj_sync_local_id gave */
+    uint32_t *handed;             /* threads in it that are not upstream yet */
+    size_t handed_count, handed_cap;
 };
 
 /* Several entries to be appended as one frame.  Zero-initialise. */
@@ -59,7 +65,28 @@ AVJ_CHECKED enum avj_status avj_batch_append(struct avj_store *store, struct avj
                                              enum avj_durability durability, uint64_t *last_seq,
                                              struct avj_error *err);
 
-void avj_doc_fill(const struct avj_view *view, const struct avj_document *document,
-                  struct avj_doc *doc);
+/* Appends records and folds them in, without reading them back where nobody else appended. */
+AVJ_CHECKED enum avj_status avj_store_write(struct avj_store *store,
+                                            const struct avj_slice *records, size_t count,
+                                            enum avj_durability durability, uint64_t *first_seq,
+                                            struct avj_error *err);
+
+/* One mutation, durable, that settles a conflict. */
+AVJ_CHECKED enum avj_status avj_store_mutate_for(struct avj_store *store,
+                                                 const struct avj_mutation *mutation,
+                                                 uint64_t conflict, struct avj_error *err);
+
+/* Is there a visible document of that id? */
+bool avj_store_visible(const struct avj_store *store, enum avj_entity entity, const char *id);
+
+/* Fills *doc; its texts and fields are copied into memory. */
+AVJ_CHECKED enum avj_status avj_doc_fill(struct avj_store *store, uint32_t number,
+                                         struct avj_arena *memory, struct avj_doc *doc,
+                                         struct avj_error *err);
+
+/* store_replay.c: folds what the cursor gives, until it gives no more or the moment of the past is
+ * reached.  *changed may be NULL. */
+AVJ_CHECKED enum avj_status avj_store_fold_tail(struct avj_store *store, bool *changed,
+                                                uint64_t total, struct avj_error *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* The entries that a sync engine writes: see sync.h. */
 #include "replay/clock.h"
 #include "replay/store_private.h"
+#include "replay/table.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -196,9 +197,23 @@ static enum avj_status canonical(const struct avj_row *row, struct avj_pack *out
     return status;
 }
 
+/* The conflicts of a state with what is pending. */
+static enum avj_status pack_meeting(struct avj_store *store, const struct avj_row *row,
+                                    const struct avj_document *d,
+                                    const struct avj_incoming *incoming, struct avj_batch *batch)
+{
+    struct avj_plan plan;
+    enum avj_status status = avj_merge_plan(d, incoming, avj_view_unsendable, store->view, &plan);
+    if (status != AVJ_OK)
+        return status;
+    status = pack_clashes(store, row, &plan, batch);
+    avj_plan_release(&plan);
+    return status;
+}
+
 static enum avj_status pack_state(struct avj_store *store, const struct avj_row *row,
                                   struct avj_fields fields, const char *by, struct avj_batch *batch,
-                                  bool *written)
+                                  bool *written, struct avj_error *err)
 {
     struct avj_incoming incoming = {.remote_id = row->remote_id,
                                     .version = row->version,
@@ -206,24 +221,25 @@ static enum avj_status pack_state(struct avj_store *store, const struct avj_row 
                                     .fields = fields};
     if (row->version)
         (void)avj_time_parse(row->version, strlen(row->version), &incoming.version_ms);
-    const struct avj_document *d =
-        avj_view_find(store->view, row->entity, row->id, strlen(row->id));
+    uint32_t number = avj_view_find(store->view, row->entity, row->id, strlen(row->id));
+    struct avj_document *d;
     *written = false;
-    if (!d) {
+    if (!number) {
         *written = true;
         return pack_remote(store, row, fields, by, batch);
     }
-    if (avj_merge_stale(d, &incoming))
-        return AVJ_OK;
-    struct avj_plan plan;
-    enum avj_status status = avj_merge_plan(d, &incoming, avj_view_unsendable, store->view, &plan);
+    enum avj_status status = avj_view_open(store->view, number, &d, err);
     if (status != AVJ_OK)
         return status;
-    status = pack_clashes(store, row, &plan, batch);
-    avj_plan_release(&plan);
-    if (status == AVJ_OK)
-        status = pack_remote(store, row, fields, by, batch);
-    *written = status == AVJ_OK;
+    if (avj_merge_reads(d, &incoming))
+        status = avj_view_load(store->view, d, err);
+    if (status == AVJ_OK && !avj_merge_stale(d, &incoming)) {
+        status = pack_meeting(store, row, d, &incoming, batch);
+        if (status == AVJ_OK)
+            status = pack_remote(store, row, fields, by, batch);
+        *written = status == AVJ_OK;
+    }
+    avj_view_put_back(store->view, number, d);
     return status;
 }
 
@@ -264,7 +280,7 @@ static enum avj_status take_row(struct avj_store *store, struct remote_batch *r,
         status = canonical(row, &fields);
     if (status == AVJ_OK)
         status = pack_state(store, row, (struct avj_fields){fields.data, fields.len}, by, &r->batch,
-                            &written);
+                            &written, err);
     avj_pack_release(&fields);
     if (status == AVJ_OK && written) {
         r->applied++;
@@ -334,9 +350,7 @@ enum avj_status avj_sync_login(struct avj_store *store, const char *user, const 
         status = pack_session(store, &batch, "logout", owner, NULL);
     else
         status = pack_session(store, &batch, "login", user, email);
-    bool guest_work = false;
-    for (int e = 0; e < AVJ_ENTITIES; e++)
-        guest_work = guest_work || store->view->all_count[e] > 0;
+    bool guest_work = avj_slots_last(&store->view->slots) > 0;
     if (status == AVJ_OK && user && !owner && guest_work)
         status = pack_session(store, &batch, "claim", user, email);
     return finish(store, &batch, status, AVJ_DURABLE, err);
@@ -368,13 +382,15 @@ static enum avj_status decide(struct avj_store *store, enum avj_entry_type type,
     enum avj_status status = avj_store_refresh(store, NULL, err);
     if (status != AVJ_OK)
         return status;
-    const struct avj_document *d = avj_view_find(store->view, entity, id, strlen(id));
-    if (!d || !d->pending_count)
+    uint32_t number = avj_view_find(store->view, entity, id, strlen(id));
+    if (!number || !avj_outbox_turn(store->view, number))
         return avj_fail(err, AVJ_ENOTFOUND, "nothing is pending for %s %s",
                         avj_schema(entity)->kind, id);
+    /* The body of a document with something pending is its last mutation. */
+    uint64_t upto = avj_slot_body(avj_view_slot(store->view, number));
     struct avj_batch batch = {.count = 0};
     begin(store, &batch, type, entity, id, 1);
-    put_int(&batch.bytes, "s", (int64_t)d->pending[d->pending_count - 1].seq);
+    put_int(&batch.bytes, "s", (int64_t)upto);
     return finish(store, &batch, avj_batch_end(&batch), AVJ_DURABLE, err);
 }
 
@@ -392,24 +408,44 @@ enum avj_status avj_sync_drop(struct avj_store *store, enum avj_entity entity, c
 
 /* ---- known rows ---- */
 
+static bool each_row(struct avj_store *store, uint32_t number, const char *id,
+                     bool (*each)(void *arg, const char *id, const char *remote_id,
+                                  const char *version),
+                     void *arg)
+{
+    const struct avj_slot *slot = avj_view_slot(store->view, number);
+    if ((slot->flags & (AVJ_SLOT_ROW | AVJ_SLOT_GONE)) == AVJ_SLOT_ROW) {
+        struct avj_row_texts texts;
+        avj_view_row_texts(store->view, number, &texts);
+        return each(arg, id, texts.remote_id, texts.version);
+    }
+    struct avj_document *d;
+    if (!(slot->flags & AVJ_SLOT_OPEN) || avj_view_open(store->view, number, &d, NULL) != AVJ_OK)
+        return true;
+    for (const struct avj_known_row *row = d->rows; row; row = row->next)
+        if (!row->deleted && !each(arg, id, row->remote_id, row->version))
+            return false;
+    return true;
+}
+
 void avj_sync_known_rows(struct avj_store *store, enum avj_entity entity,
                          bool (*each)(void *arg, const char *id, const char *remote_id,
                                       const char *version),
                          void *arg)
 {
-    const struct avj_view *view = store->view;
-    for (size_t i = 0; i < view->all_count[entity]; i++) {
-        const struct avj_document *d = view->all[entity][i];
-        for (const struct avj_known_row *row = d->rows; row; row = row->next)
-            if (!row->deleted && !each(arg, d->id, row->remote_id, row->version))
-                return;
-    }
+    const struct avj_slots *slots = &store->view->slots;
+    char buffer[AVJ_UUID_TEXT];
+    for (uint32_t n = 1; n <= avj_slots_last(slots); n++)
+        if (avj_slot_entity(avj_slot_at(slots, n)) == entity &&
+            !each_row(store, n, avj_slot_id(slots, avj_slot_at(slots, n), buffer), each, arg))
+            return;
 }
 
 const char *avj_sync_local_id(struct avj_store *store, enum avj_entity entity,
                               const char *remote_id)
 {
-    const struct avj_known_row *row =
-        avj_view_find_row(store->view, entity, remote_id, strlen(remote_id));
-    return row ? row->document->id : NULL;
+    uint32_t number;
+    if (avj_view_find_row(store->view, entity, remote_id, &number, NULL) != AVJ_OK || !number)
+        return NULL;
+    return avj_slot_id(&store->view->slots, avj_view_slot(store->view, number), store->local_id);
 }

@@ -44,6 +44,9 @@ avj_outbox_next(struct avj_store *store, size_t max,
                 bool (*skip)(void *arg, const struct avj_push_op *op), void *arg,
                 const struct avj_push_op **ops, size_t *count, struct avj_error *err);
 
+/* Documents with something to be sent, those that are parked apart. */
+AVJ_API uint64_t avj_outbox_count(const struct avj_store *store);
+
 /* Journals that an attempt begins; `via` is "transaction" or "single". */
 AVJ_API AVJ_CHECKED enum avj_status avj_sync_push(struct avj_store *store,
                                                   const struct avj_push_op *ops, size_t count,

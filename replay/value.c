@@ -1,6 +1,6 @@
 /* Values over msgpack-c: see value.h. */
 #include "replay/value.h"
-#include "journal/bytes.h"
+#include "replay/raw.h"
 
 #include <msgpack.h>
 #include <stdlib.h>
@@ -10,93 +10,6 @@ struct avj_tree {
     msgpack_unpacked unpacked;
     struct avj_value root;
 };
-
-/* ---- checking before parsing ---- */
-
-/*
- * msgpack-c allocates for as many items as a header claims.  This walk makes sure first that every
- * claimed item has at least a byte of its own, that nesting is bounded, and that one value fills
- * the bytes exactly.
- */
-struct walk {
-    const uint8_t *at, *end;
-};
-
-static bool skip(struct walk *w, uint64_t n)
-{
-    if ((uint64_t)(w->end - w->at) < n)
-        return false;
-    w->at += n;
-    return true;
-}
-
-static bool length(struct walk *w, int bytes, uint64_t *out)
-{
-    if (w->end - w->at < bytes)
-        return false;
-    *out = 0;
-    for (int i = 0; i < bytes; i++)
-        *out = *out << 8 | *w->at++;
-    return true;
-}
-
-static bool walk_value(struct walk *w, int depth);
-
-static bool walk_items(struct walk *w, uint64_t items, int depth)
-{
-    if (depth >= AVJ_VALUE_DEPTH_MAX || items > (uint64_t)(w->end - w->at))
-        return false;
-    for (uint64_t i = 0; i < items; i++)
-        if (!walk_value(w, depth + 1))
-            return false;
-    return true;
-}
-
-static bool walk_sized(struct walk *w, uint8_t tag, int depth)
-{
-    static const uint8_t fixed[] = {[0xca - 0xca] = 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 2, 3, 5, 9, 17};
-    uint64_t n;
-    if (tag >= 0xca && tag <= 0xd8)
-        return skip(w, fixed[tag - 0xca]);
-    switch (tag) {
-    case 0xc4: /* bin 8, 16, 32 */
-    case 0xc5:
-    case 0xc6:
-        return length(w, 1 << (tag - 0xc4), &n) && skip(w, n);
-    case 0xc7: /* ext 8, 16, 32: a type byte more */
-    case 0xc8:
-    case 0xc9:
-        return length(w, 1 << (tag - 0xc7), &n) && skip(w, n + 1);
-    case 0xd9: /* str 8, 16, 32 */
-    case 0xda:
-    case 0xdb:
-        return length(w, 1 << (tag - 0xd9), &n) && skip(w, n);
-    case 0xdc: /* array 16, 32 */
-    case 0xdd:
-        return length(w, tag == 0xdc ? 2 : 4, &n) && walk_items(w, n, depth);
-    case 0xde: /* map 16, 32 */
-    case 0xdf:
-        return length(w, tag == 0xde ? 2 : 4, &n) && walk_items(w, 2 * n, depth);
-    default:
-        return tag == 0xc0 || tag == 0xc2 || tag == 0xc3; /* nil, false, true; 0xc1 is never used */
-    }
-}
-
-static bool walk_value(struct walk *w, int depth)
-{
-    if (w->at == w->end)
-        return false;
-    uint8_t tag = *w->at++;
-    if (tag <= 0x7f || tag >= 0xe0)
-        return true;
-    if (tag <= 0x8f)
-        return walk_items(w, 2u * (tag & 0x0f), depth);
-    if (tag <= 0x9f)
-        return walk_items(w, tag & 0x0f, depth);
-    if (tag <= 0xbf)
-        return skip(w, tag & 0x1f);
-    return walk_sized(w, tag, depth);
-}
 
 /* ---- reading ---- */
 
@@ -156,8 +69,9 @@ static struct avj_value from_object(const msgpack_object *o)
 enum avj_status avj_tree_parse(const void *data, size_t len, struct avj_tree **out)
 {
     *out = NULL;
-    struct walk w = {data, (const uint8_t *)data + len};
-    if (!walk_value(&w, 0) || w.at != w.end)
+    /* msgpack-c trusts lengths. */
+    struct avj_raw raw = {data, (const uint8_t *)data + len};
+    if (!avj_raw_skip(&raw) || raw.at != raw.end)
         return AVJ_EFORMAT;
     struct avj_tree *tree = malloc(sizeof(*tree));
     if (!tree)

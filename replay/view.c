@@ -1,29 +1,64 @@
-/* The fold: one function per entry type.  See view.h and MERGE.md. */
+/* Documents of the view, opened and closed, and what is summed up over them: see view_private.h. */
 #include "replay/view_private.h"
 #include "replay/clock.h"
+#include "replay/open.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct avj_view *avj_view_new(void)
+struct avj_view *avj_view_new(const struct avj_source *source)
 {
-    return calloc(1, sizeof(struct avj_view));
+    struct avj_view *view = calloc(1, sizeof(*view));
+    if (!view)
+        return NULL;
+    avj_slots_init(&view->slots);
+    avj_chunks_init(&view->threads, sizeof(struct avj_thread));
+    avj_chunks_init(&view->sides, sizeof(struct avj_side));
+    avj_chunks_init(&view->open, sizeof(struct avj_open));
+    if (source)
+        view->source = *source;
+    else if (avj_own_keep(view) != AVJ_OK) {
+        free(view);
+        return NULL;
+    }
+    return view;
+}
+
+static void free_threads(struct avj_view *view)
+{
+    for (size_t i = 1; i < view->threads.count; i++) {
+        struct avj_thread *t = avj_view_thread(view, (uint32_t)i);
+        avj_span_free(&t->fields);
+        avj_span_free(&t->messages);
+        avj_span_free(&t->summaries);
+    }
+    avj_chunks_release(&view->threads);
+}
+
+static struct avj_document *pointer(const struct avj_open *open)
+{
+    return (struct avj_document *)(uintptr_t)open->doc;
+}
+
+static void free_documents(struct avj_view *view)
+{
+    for (size_t i = 1; i < view->open.count; i++)
+        avj_document_free(pointer(avj_open_at(view, (uint32_t)i)));
+    for (size_t i = 1; i < view->sides.count; i++)
+        avj_span_free(&avj_side_at(view, (uint32_t)i)->kept);
+    avj_chunks_release(&view->open);
+    avj_chunks_release(&view->sides);
 }
 
 void avj_view_free(struct avj_view *view)
 {
     if (!view)
         return;
-    for (int e = 0; e < AVJ_ENTITIES; e++) {
-        for (size_t i = 0; i < view->all_count[e]; i++)
-            avj_document_free(view->all[e][i]);
-        free(view->all[e]);
-    }
-    for (size_t i = 0; i < view->threads.cap; i++)
-        avj_thread_index_free(view->threads.slots[i].item);
-    avj_table_release(&view->documents);
-    avj_table_release(&view->rows);
-    avj_table_release(&view->threads);
+    free_threads(view);
+    free_documents(view);
+    avj_slots_release(&view->slots);
+    avj_rows_free(view->rows);
+    avj_own_free(view->own);
     for (size_t i = 0; i < sizeof(view->upstream) / sizeof(view->upstream[0]); i++)
         free(view->upstream[i]);
     for (size_t i = 0; i < view->learned_count; i++) {
@@ -31,133 +66,19 @@ void avj_view_free(struct avj_view *view)
         free(view->learned[i].what);
     }
     free(view->learned);
+    free(view->outbox);
+    free(view->conflicts);
     free(view->user);
+    free(view->rows_user);
     free(view->swept);
+    avj_pack_release(&view->scratch);
+    avj_pack_release(&view->body);
+    if (view->mapped)
+        view->unmap(view->unmap_arg, view->mapped, view->mapped_len);
     free(view);
 }
 
-/* ---- lookups ---- */
-
-struct key {
-    enum avj_entity entity;
-    const char *id;
-    size_t len;
-};
-
-static uint64_t key_hash(const struct key *key)
-{
-    return avj_hash64(key->id, key->len) + (uint64_t)key->entity * 0x9e3779b97f4a7c15u;
-}
-
-static bool same_document(const void *item, const void *arg)
-{
-    const struct avj_document *d = item;
-    const struct key *key = arg;
-    return d->entity == key->entity && strlen(d->id) == key->len &&
-           memcmp(d->id, key->id, key->len) == 0;
-}
-
-static bool same_row(const void *item, const void *arg)
-{
-    const struct avj_known_row *row = item;
-    const struct key *key = arg;
-    return row->document->entity == key->entity && strlen(row->remote_id) == key->len &&
-           memcmp(row->remote_id, key->id, key->len) == 0;
-}
-
-struct avj_document *avj_view_find(const struct avj_view *view, enum avj_entity entity,
-                                   const char *id, size_t len)
-{
-    struct key key = {entity, id, len};
-    return avj_table_find(&view->documents, key_hash(&key), same_document, &key);
-}
-
-struct avj_known_row *avj_view_find_row(const struct avj_view *view, enum avj_entity entity,
-                                        const char *remote_id, size_t len)
-{
-    struct key key = {entity, remote_id, len};
-    return avj_table_find(&view->rows, key_hash(&key), same_row, &key);
-}
-
-const char *avj_view_learned(const struct avj_view *view, enum avj_entity entity, const char *field,
-                             size_t len)
-{
-    for (size_t i = view->learned_count; i > 0; i--) {
-        const struct avj_learned *l = &view->learned[i - 1];
-        if (l->entity == entity && strlen(l->field) == len && memcmp(l->field, field, len) == 0)
-            return l->what;
-    }
-    return NULL;
-}
-
-bool avj_view_unsendable(void *view, enum avj_entity entity, const char *name, size_t len)
-{
-    const char *what = avj_view_learned(view, entity, name, len);
-    return what && strcmp(what, "missing") == 0;
-}
-
-static struct avj_document *need_document(struct avj_view *view, enum avj_entity entity,
-                                          struct avj_slice id, uint64_t seq)
-{
-    struct avj_document *d = avj_view_find(view, entity, id.data, id.len);
-    if (d)
-        return d;
-    size_t *count = &view->all_count[entity], *cap = &view->all_cap[entity];
-    if (*count == *cap) {
-        size_t grown_cap = *cap ? *cap * 2 : 64;
-        struct avj_document **grown = realloc(view->all[entity], grown_cap * sizeof(*grown));
-        if (!grown)
-            return NULL;
-        view->all[entity] = grown;
-        *cap = grown_cap;
-    }
-    d = avj_document_new(entity, id.data, id.len, seq);
-    struct key key = {entity, id.data, id.len};
-    if (!d || !avj_table_add(&view->documents, key_hash(&key), d)) {
-        avj_document_free(d);
-        return NULL;
-    }
-    view->all[entity][(*count)++] = d;
-    return d;
-}
-
-/* ---- accounts: what the view sums up over its documents ---- */
-
-static void account(struct avj_view *view, const struct avj_document *d, bool in)
-{
-    uint64_t one = in ? 1 : (uint64_t)-1;
-    view->counts.pending += one * d->pending_count;
-    view->counts.parked += d->parked ? one : 0;
-    if (!d->visible)
-        return;
-    view->counts.visible[d->entity] += one;
-    uint64_t low = view->digest[1];
-    if (in) {
-        view->digest[1] += d->digest[1];
-        view->digest[0] += d->digest[0] + (view->digest[1] < low);
-    } else {
-        view->digest[1] -= d->digest[1];
-        view->digest[0] -= d->digest[0] + (view->digest[1] > low);
-    }
-}
-
-/* Every change of a document stands between these two. */
-static void change_begin(struct avj_view *view, struct avj_document *d)
-{
-    account(view, d, false);
-}
-
-static enum avj_status change_end(struct avj_view *view, struct avj_document *d)
-{
-    enum avj_status status = avj_document_derive(d);
-    account(view, d, true);
-    if (status == AVJ_OK)
-        status = avj_listing_update(view, d);
-    avj_outbox_place(view, d);
-    return status;
-}
-
-static bool replace_text(char **slot, struct avj_slice text)
+bool avj_text_replace(char **slot, struct avj_slice text)
 {
     char *copy = NULL;
     if (text.data) {
@@ -172,533 +93,591 @@ static bool replace_text(char **slot, struct avj_slice text)
     return true;
 }
 
-static void unpark(struct avj_document *d)
+/* ---- spans, side records, open records ---- */
+
+void avj_span_free(struct avj_span *span)
 {
-    d->parked = false;
-    free(d->reject_type);
-    free(d->reject_message);
-    d->reject_type = d->reject_message = NULL;
+    if (span->cap)
+        free((void *)(uintptr_t)span->at);
+    *span = (struct avj_span){0};
 }
 
-/* Documents are taken out of their entries by this; the error text is the same for all. */
-static enum avj_status lacks(const struct avj_entry *e, const char *what, struct avj_error *err)
+bool avj_span_set(struct avj_span *span, const void *data, size_t len)
 {
-    return avj_fail(err, AVJ_EFORMAT, "entry of type %s: %s is missing or of the wrong kind",
-                    avj_entry_type_name(e->type), what);
+    if (len > UINT32_MAX)
+        return false;
+    if (len && span->cap < len) {
+        void *bytes = malloc(len);
+        if (!bytes)
+            return false;
+        avj_span_free(span);
+        *span = (struct avj_span){.at = (uint64_t)(uintptr_t)bytes, .cap = (uint32_t)len};
+    }
+    if (!len) {
+        avj_span_free(span);
+        return true;
+    }
+    memcpy((void *)(uintptr_t)span->at, data, len);
+    span->len = (uint32_t)len;
+    return true;
 }
 
-/* ---- local ---- */
-
-static enum avj_op op_of(const struct avj_entry *e)
+/* A free record of the array: one given back, or a new one.  Number 0 is none. */
+static uint32_t record_new(struct avj_chunks *chunks)
 {
-    struct avj_value v;
-    (void)avj_value_get(e->root, "o", &v);
-    for (int op = 0; op < AVJ_OPS; op++)
-        if (avj_value_text_is(v, avj_op_name((enum avj_op)op)))
-            return (enum avj_op)op;
-    return AVJ_OPS;
+    if (chunks->count == 0 && !avj_chunks_add(chunks))
+        return 0;
+    if (chunks->count > UINT32_MAX || !avj_chunks_add(chunks))
+        return 0;
+    return (uint32_t)(chunks->count - 1);
 }
 
-static enum avj_status pending_of(const struct avj_entry *e, uint64_t seq, struct avj_pending *p,
-                                  struct avj_error *err)
+uint32_t avj_side_new(struct avj_view *view)
 {
-    *p = (struct avj_pending){.seq = seq, .hlc = e->hlc, .op = op_of(e)};
-    if (p->op == AVJ_OPS)
-        return lacks(e, "o", err);
-    if (p->op == AVJ_DELETE)
-        return AVJ_OK;
-    struct avj_value fields;
-    if (!avj_value_get(e->root, "f", &fields) || fields.kind != AVJ_MAP)
-        return lacks(e, "f", err);
-    struct avj_pack canonical = {0};
-    enum avj_status status =
-        avj_fields_canonical(e->entity, fields, p->op == AVJ_CREATE, &canonical);
-    if (status == AVJ_OK)
-        avj_blob_take(&p->fields, &canonical);
-    avj_pack_release(&canonical);
-    return status == AVJ_EFORMAT ? lacks(e, "f", err) : status;
+    uint32_t number = view->free_side;
+    if (!number)
+        return record_new(&view->sides);
+    view->free_side = avj_side_at(view, number)->next_free;
+    avj_side_at(view, number)->next_free = 0;
+    return number;
 }
 
-static enum avj_status fold_local(struct avj_view *view, const struct avj_entry *e, uint64_t seq,
-                                  struct avj_error *err)
+void avj_side_free(struct avj_view *view, uint32_t number)
 {
-    struct avj_pending p;
-    enum avj_status status = pending_of(e, seq, &p, err);
-    if (status != AVJ_OK)
-        return status;
-    struct avj_document *d = need_document(view, e->entity, e->id, seq);
-    if (!d) {
-        avj_blob_release(&p.fields);
+    struct avj_side *side = avj_side_at(view, number);
+    avj_span_free(&side->kept);
+    *side = (struct avj_side){.next_free = view->free_side};
+    view->free_side = number;
+}
+
+static uint32_t open_new(struct avj_view *view)
+{
+    uint32_t number = view->free_open;
+    if (!number)
+        return record_new(&view->open);
+    view->free_open = avj_open_at(view, number)->next_free;
+    avj_open_at(view, number)->next_free = 0;
+    return number;
+}
+
+static void open_free(struct avj_view *view, uint32_t number)
+{
+    struct avj_open *open = avj_open_at(view, number);
+    *open = (struct avj_open){.next_free = view->free_open};
+    view->free_open = number;
+}
+
+/* ---- slots ---- */
+
+uint32_t avj_view_need(struct avj_view *view, enum avj_entity entity, struct avj_slice id)
+{
+    bool added;
+    return avj_slots_need(&view->slots, entity, id.data, id.len, &added);
+}
+
+uint32_t avj_view_need_thread(struct avj_view *view, struct avj_slice id)
+{
+    uint32_t number = avj_view_need(view, AVJ_THREAD, id);
+    if (!number)
+        return 0;
+    struct avj_slot *slot = avj_view_slot(view, number);
+    if (!slot->thread) {
+        slot->thread = record_new(&view->threads);
+        if (slot->thread)
+            avj_view_thread(view, slot->thread)->slot = number;
+    }
+    return slot->thread;
+}
+
+/* The row and the fields kept back that a slot stands for. */
+static enum avj_status row_of_slot(struct avj_view *view, uint32_t number, struct avj_document *d)
+{
+    const struct avj_slot *slot = avj_view_slot(view, number);
+    struct avj_row_texts texts;
+    avj_view_row_texts(view, number, &texts);
+    struct avj_known_row *row = avj_document_add_row(d, texts.remote_id);
+    if (!row)
         return AVJ_ENOMEM;
-    }
-    if (p.op != AVJ_CREATE && !d->visible) {
-        /* Another process deleted it first: the delete wins. */
-        avj_blob_release(&p.fields);
+    row->version = strdup(texts.version);
+    if (!row->version)
+        return AVJ_ENOMEM;
+    row->version_ms = slot->version_ms;
+    row->deleted = (slot->flags & AVJ_SLOT_GONE) != 0;
+    row->seq = avj_slot_body(slot);
+    if (!(slot->flags & AVJ_SLOT_SIDE))
         return AVJ_OK;
-    }
-    change_begin(view, d);
-    unpark(d); /* what was refused is not what will be sent now */
-    status = avj_document_push_pending(d, &p);
-    if (status != AVJ_OK)
-        avj_blob_release(&p.fields);
-    enum avj_status derived = change_end(view, d);
-    return status != AVJ_OK ? status : derived;
+    const struct avj_span *kept = &avj_side_at(view, slot->extra)->kept;
+    return kept->len ? avj_blob_copy(&d->kept, avj_span_data(view, kept), kept->len) : AVJ_OK;
 }
 
-/* ---- push, reject, retry, drop ---- */
-
-static enum avj_status fold_push(struct avj_view *view, const struct avj_entry *e,
-                                 struct avj_error *err)
+static enum avj_status pending_of_slot(const struct avj_slot *slot, struct avj_document *d)
 {
-    struct avj_value list;
-    if (!avj_value_get(e->root, "d", &list) || list.kind != AVJ_LIST)
-        return lacks(e, "d", err);
-    for (size_t i = 0; i < list.len; i++) {
-        struct avj_value item = avj_value_item(list, i);
-        if (item.kind != AVJ_LIST || item.len < 4)
-            return lacks(e, "d", err);
-        struct avj_value kind = avj_value_item(item, 0), id = avj_value_item(item, 1);
-        struct avj_value upto = avj_value_item(item, 3);
-        if (kind.kind != AVJ_TEXT || id.kind != AVJ_TEXT || upto.kind != AVJ_INT)
-            return lacks(e, "d", err);
-        enum avj_entity entity = avj_entity_from_kind(kind.text, kind.len);
-        struct avj_document *d =
-            entity == AVJ_ENTITIES ? NULL : avj_view_find(view, entity, id.text, id.len);
-        for (size_t p = 0; d && p < d->pending_count; p++)
-            if (d->pending[p].seq <= (uint64_t)upto.integer)
-                d->pending[p].attempted = true;
-    }
+    d->pending = calloc(1, sizeof(*d->pending));
+    if (!d->pending)
+        return AVJ_ENOMEM;
+    d->pending_cap = d->pending_count = 1;
+    d->pending[0] = (struct avj_pending){.seq = avj_slot_body(slot),
+                                         .op = AVJ_CREATE,
+                                         .attempted = (slot->flags & AVJ_SLOT_ATTEMPTED) != 0};
     return AVJ_OK;
 }
 
-static size_t pending_up_to(const struct avj_document *d, uint64_t seq)
+static enum avj_status document_of_slot(struct avj_view *view, uint32_t number,
+                                        struct avj_document **out)
 {
-    size_t count = 0;
-    while (count < d->pending_count && d->pending[count].seq <= seq)
-        count++;
-    return count;
-}
-
-static enum avj_status fold_reject(struct avj_view *view, const struct avj_entry *e,
-                                   struct avj_error *err)
-{
-    int64_t upto = avj_value_get_int(e->root, "s", -1);
-    if (upto < 0)
-        return lacks(e, "s", err);
-    struct avj_document *d = avj_view_find(view, e->entity, e->id.data, e->id.len);
-    if (!d || pending_up_to(d, (uint64_t)upto) == 0) {
-        view->counts.unmatched_acks++;
-        return AVJ_OK;
+    const struct avj_slot *slot = avj_view_slot(view, number);
+    char buffer[AVJ_UUID_TEXT];
+    struct avj_document *d = avj_document_new(
+        avj_slot_entity(slot), avj_slot_id(&view->slots, slot, buffer), avj_slot_id_len(slot));
+    enum avj_status status = d ? AVJ_OK : AVJ_ENOMEM;
+    if (status == AVJ_OK && (slot->flags & AVJ_SLOT_ROW))
+        status = row_of_slot(view, number, d);
+    if (status == AVJ_OK && (slot->flags & AVJ_SLOT_PENDING))
+        status = pending_of_slot(slot, d);
+    if (status != AVJ_OK) {
+        avj_document_free(d);
+        return status;
     }
-    change_begin(view, d);
-    unpark(d);
-    /* A later edit has not been refused yet. */
-    d->parked = pending_up_to(d, (uint64_t)upto) == d->pending_count;
-    d->reject_status = (int)avj_value_get_int(e->root, "x", 0);
-    bool ok = replace_text(&d->reject_type, avj_value_get_text(e->root, "y")) &&
-              replace_text(&d->reject_message, avj_value_get_text(e->root, "m"));
-    enum avj_status status = change_end(view, d);
-    return ok ? status : AVJ_ENOMEM;
-}
-
-static enum avj_status fold_retry(struct avj_view *view, const struct avj_entry *e)
-{
-    struct avj_document *d = avj_view_find(view, e->entity, e->id.data, e->id.len);
-    if (!d)
-        return AVJ_OK;
-    change_begin(view, d);
-    unpark(d);
-    return change_end(view, d);
-}
-
-static enum avj_status fold_drop(struct avj_view *view, const struct avj_entry *e,
-                                 struct avj_error *err)
-{
-    int64_t upto = avj_value_get_int(e->root, "s", -1);
-    if (upto < 0)
-        return lacks(e, "s", err);
-    struct avj_document *d = avj_view_find(view, e->entity, e->id.data, e->id.len);
-    if (!d)
-        return AVJ_OK;
-    change_begin(view, d);
-    unpark(d);
-    for (size_t n = pending_up_to(d, (uint64_t)upto); n > 0; n--)
-        avj_document_drop_pending(d, 0);
-    return change_end(view, d);
-}
-
-/* ---- server states: ack and remote ---- */
-
-struct state {
-    struct avj_incoming incoming;
-    struct avj_slice remote_id, version;
-    struct avj_pack fields;
-    char *texts; /* remote id and version, NUL-terminated */
-};
-
-static void state_release(struct state *s)
-{
-    avj_pack_release(&s->fields);
-    free(s->texts);
-}
-
-static enum avj_status state_of(const struct avj_entry *e, struct state *s, struct avj_error *err)
-{
-    memset(s, 0, sizeof(*s));
-    s->remote_id = avj_value_get_text(e->root, "r");
-    s->version = avj_value_get_text(e->root, "v");
-    if (!s->remote_id.len)
-        return lacks(e, "r", err);
-    struct avj_value fields;
-    s->incoming.deleted = !avj_value_get(e->root, "f", &fields) || fields.kind == AVJ_NIL;
-    if (!s->incoming.deleted && fields.kind != AVJ_MAP)
-        return lacks(e, "f", err);
-    if (s->version.data)
-        (void)avj_time_parse(s->version.data, s->version.len, &s->incoming.version_ms);
-    s->texts = malloc(s->remote_id.len + s->version.len + 2);
-    if (!s->texts)
-        return AVJ_ENOMEM;
-    memcpy(s->texts, s->remote_id.data, s->remote_id.len);
-    s->texts[s->remote_id.len] = 0;
-    char *version = s->texts + s->remote_id.len + 1;
-    if (s->version.len)
-        memcpy(version, s->version.data, s->version.len);
-    version[s->version.len] = 0;
-    s->incoming.remote_id = s->texts;
-    s->incoming.version = version;
-    if (s->incoming.deleted)
-        return AVJ_OK;
-    enum avj_status status = avj_fields_canonical(e->entity, fields, true, &s->fields);
-    s->incoming.fields = (struct avj_fields){s->fields.data, s->fields.len};
-    return status == AVJ_EFORMAT ? lacks(e, "f", err) : status;
-}
-
-static enum avj_status need_row(struct avj_view *view, struct avj_document *d,
-                                const char *remote_id, struct avj_known_row **out)
-{
-    *out = avj_document_row(d, remote_id);
-    if (*out)
-        return AVJ_OK;
-    struct avj_known_row *row = calloc(1, sizeof(*row));
-    if (row)
-        row->remote_id = strdup(remote_id);
-    struct key key = {d->entity, remote_id, strlen(remote_id)};
-    if (!row || !row->remote_id) {
-        free(row);
-        return AVJ_ENOMEM;
-    }
-    row->document = d;
-    row->deleted = true;
-    if (!avj_table_add(&view->rows, key_hash(&key), row)) {
-        free(row->remote_id);
-        free(row);
-        return AVJ_ENOMEM;
-    }
-    row->next = d->rows;
-    d->rows = row;
-    *out = row;
+    d->visible = (slot->flags & AVJ_SLOT_VISIBLE) != 0;
+    *out = d;
     return AVJ_OK;
 }
 
-static enum avj_status put_row(struct avj_view *view, struct avj_document *d, struct state *s)
+enum avj_status avj_view_open(struct avj_view *view, uint32_t number, struct avj_document **out,
+                              struct avj_error *err)
 {
-    struct avj_known_row *row;
-    enum avj_status status = need_row(view, d, s->incoming.remote_id, &row);
-    if (status != AVJ_OK)
-        return status;
-    struct avj_slice version = {s->incoming.version, strlen(s->incoming.version)};
-    /* The ack of a delete carries no version of its own. */
-    if ((version.len || !row->version) && !replace_text(&row->version, version))
+    struct avj_slot *slot = avj_view_slot(view, number);
+    enum avj_status status = AVJ_OK;
+    *out = NULL;
+    if (!(slot->flags & AVJ_SLOT_OPEN)) {
+        status = document_of_slot(view, number, out);
+    } else {
+        struct avj_open *open = avj_open_at(view, slot->extra);
+        if (!open->doc) {
+            status = avj_open_unpack(view->mapped + open->at, open->len, out);
+            if (status == AVJ_OK)
+                open->doc = (uint64_t)(uintptr_t)*out;
+        }
+        *out = pointer(open);
+    }
+    return status == AVJ_OK ? AVJ_OK : avj_fail(err, status, "out of memory");
+}
+
+void avj_view_put_back(struct avj_view *view, uint32_t number, struct avj_document *document)
+{
+    if (!(avj_view_slot(view, number)->flags & AVJ_SLOT_OPEN))
+        avj_document_free(document);
+}
+
+/* ---- what a document is kept as ---- */
+
+static bool row_fits_slot(const struct avj_known_row *row)
+{
+    int64_t ms;
+    if (row->next || strlen(row->remote_id) > AVJ_ROW_ID_MAX)
+        return false;
+    if (!row->version || !*row->version)
+        return row->version_ms == 0;
+    return avj_time_is_canonical(row->version, strlen(row->version), &ms) &&
+           ms == row->version_ms && ms != 0;
+}
+
+/* Is a slot all that is needed to make this document again? */
+static bool fits_slot(const struct avj_document *d)
+{
+    if (d->parked)
+        return false;
+    if (!d->rows)
+        return !d->kept.len &&
+               (d->pending_count == 0 || (d->pending_count == 1 && d->pending[0].op == AVJ_CREATE &&
+                                          !d->pending[0].trimmed));
+    return d->pending_count == 0 && row_fits_slot(d->rows);
+}
+
+static enum avj_status keep_row(struct avj_view *view, uint32_t number, struct avj_document *d)
+{
+    struct avj_slot *slot = avj_view_slot(view, number);
+    const struct avj_known_row *row = d->rows;
+    bool derived = avj_view_is_derived(view, number, row->remote_id, strlen(row->remote_id));
+    slot->flags |= AVJ_SLOT_ROW | (row->deleted ? AVJ_SLOT_GONE : 0);
+    slot->version_ms = row->version_ms;
+    avj_slot_set_body(slot, row->seq);
+    if (derived && !d->kept.len)
+        return AVJ_OK;
+    uint32_t side = avj_side_new(view);
+    if (!side)
         return AVJ_ENOMEM;
-    if (s->incoming.version_ms > row->version_ms)
-        row->version_ms = s->incoming.version_ms;
-    row->deleted = s->incoming.deleted;
-    if (s->incoming.deleted)
+    slot->flags |= AVJ_SLOT_SIDE;
+    slot->extra = side;
+    if (!derived)
+        memcpy(avj_side_at(view, side)->remote_id, row->remote_id, strlen(row->remote_id));
+    return avj_span_set(&avj_side_at(view, side)->kept, d->kept.data, d->kept.len) ? AVJ_OK
+                                                                                   : AVJ_ENOMEM;
+}
+
+static enum avj_status keep_as_slot(struct avj_view *view, uint32_t number, struct avj_document *d)
+{
+    struct avj_slot *slot = avj_view_slot(view, number);
+    if (d->rows)
+        return keep_row(view, number, d);
+    if (!d->pending_count)
+        return AVJ_OK;
+    slot->flags |= AVJ_SLOT_PENDING | (d->pending[0].attempted ? AVJ_SLOT_ATTEMPTED : 0);
+    avj_slot_set_body(slot, d->pending[0].seq);
+    return AVJ_OK;
+}
+
+/* The newest entry with fields of it, for messages and stamps. */
+static uint64_t newest_body(const struct avj_document *d)
+{
+    if (d->pending_count)
+        return d->pending[d->pending_count - 1].seq;
+    const struct avj_known_row *row = avj_document_base(d);
+    return row ? row->seq : 0;
+}
+
+static enum avj_status keep_open(struct avj_view *view, uint32_t number, struct avj_document *d)
+{
+    struct avj_slot *slot = avj_view_slot(view, number);
+    uint32_t at = open_new(view);
+    if (!at)
+        return AVJ_ENOMEM;
+    slot->flags |= AVJ_SLOT_OPEN;
+    slot->extra = at;
+    avj_open_at(view, at)->doc = (uint64_t)(uintptr_t)d;
+    return AVJ_OK;
+}
+
+static void note_open(struct avj_view *view, uint32_t number, const struct avj_document *d)
+{
+    struct avj_slot *slot = avj_view_slot(view, number);
+    struct avj_open *open = avj_open_at(view, slot->extra);
+    open->pending = (uint32_t)d->pending_count;
+    open->parked = d->parked;
+    open->order = d->pending_count == 0 ? 0
+                  : d->visible          ? d->pending[0].seq
+                                        : d->pending[d->pending_count - 1].seq;
+    avj_slot_set_body(slot, newest_body(d));
+}
+
+/* Forgets what the slot says of the document's state; the document says it. */
+static void clear_state(struct avj_view *view, struct avj_slot *slot)
+{
+    if (slot->flags & AVJ_SLOT_SIDE)
+        avj_side_free(view, slot->extra);
+    if (slot->flags & AVJ_SLOT_OPEN)
+        open_free(view, slot->extra);
+    slot->flags &= (uint16_t)~AVJ_SLOT_HIDDEN_STATE;
+    slot->extra = 0;
+    slot->version_ms = 0;
+    avj_slot_set_body(slot, 0);
+}
+
+/* What the log can give back takes no memory. */
+static void unload(struct avj_document *d)
+{
+    for (struct avj_known_row *row = d->rows; row; row = row->next) {
+        row->loaded = false;
         avj_blob_release(&row->fields);
+    }
+    for (size_t i = 0; i < d->pending_count; i++) {
+        if (d->pending[i].trimmed)
+            continue;
+        d->pending[i].loaded = false;
+        avj_blob_release(&d->pending[i].fields);
+    }
+}
+
+static enum avj_status keep(struct avj_view *view, uint32_t number, struct avj_document *d)
+{
+    struct avj_slot *slot = avj_view_slot(view, number);
+    enum avj_status status = AVJ_OK;
+    if (fits_slot(d)) {
+        clear_state(view, slot);
+        status = keep_as_slot(view, number, d);
+        avj_document_free(d);
+        return status;
+    }
+    if (!(slot->flags & AVJ_SLOT_OPEN)) {
+        clear_state(view, slot);
+        status = keep_open(view, number, d);
+    }
+    if (status == AVJ_OK) {
+        note_open(view, number, d);
+        unload(d);
+    } else {
+        avj_document_free(d);
+    }
+    return status;
+}
+
+/* ---- edits ---- */
+
+static size_t pending_count(const struct avj_view *view, const struct avj_slot *slot)
+{
+    if (slot->flags & AVJ_SLOT_OPEN)
+        return avj_open_at(view, slot->extra)->pending;
+    return slot->flags & AVJ_SLOT_PENDING ? 1 : 0;
+}
+
+enum avj_status avj_edit_begin(struct avj_view *view, uint32_t number, struct avj_edit *edit,
+                               struct avj_error *err)
+{
+    const struct avj_slot *slot = avj_view_slot(view, number);
+    *edit = (struct avj_edit){.number = number, .pending = pending_count(view, slot)};
+    edit->parked = (slot->flags & AVJ_SLOT_OPEN) && avj_open_at(view, slot->extra)->parked;
+    return avj_view_open(view, number, &edit->document, err);
+}
+
+void avj_view_count_pending(struct avj_view *view, size_t before, size_t after)
+{
+    view->counts.pending += after;
+    view->counts.pending -= before;
+    view->outbox_live += (after ? 1u : 0u);
+    view->outbox_live -= (before ? 1u : 0u);
+}
+
+enum avj_status avj_edit_end(struct avj_view *view, struct avj_edit *edit, struct avj_error *err)
+{
+    struct avj_document *d = edit->document;
+    enum avj_status status = AVJ_OK;
+    if (!d->derived) {
+        status = avj_view_load(view, d, err);
+        if (status == AVJ_OK && avj_document_derive(d) != AVJ_OK)
+            status = avj_fail(err, AVJ_ENOMEM, "out of memory");
+    }
+    if (status != AVJ_OK) {
+        avj_view_put_back(view, edit->number, d);
+        return status;
+    }
+    struct avj_shown shown = {.visible = d->visible, .shared = avj_blob_fields(&d->shared)};
+    shown.fields = avj_document_fields(d);
+    if (d->visible)
+        avj_fields_facts(d->entity, shown.fields, &shown.facts);
+    avj_view_count_pending(view, edit->pending, d->pending_count);
+    view->counts.parked += d->parked;
+    view->counts.parked -= edit->parked;
+    status = avj_view_show(view, edit->number, &shown);
+    if (status != AVJ_OK)
+        avj_view_put_back(view, edit->number, d);
     else
-        avj_blob_take(&row->fields, &s->fields);
-    if (!avj_document_base(d))
-        avj_blob_release(&d->kept); /* what is made anew under this id begins empty */
-    return AVJ_OK;
+        status = keep(view, edit->number, d);
+    return status == AVJ_OK ? AVJ_OK : avj_fail(err, status, "out of memory");
 }
 
-/* Pending mutations as the plan wants them, from the last to the first so that places stay right.
- */
-static void carry_out(struct avj_document *d, struct avj_plan *plan)
+/* ---- what shows ---- */
+
+static void sum(struct avj_view *view, const uint64_t digest[2], bool in)
 {
-    for (size_t i = plan->count; i > 0; i--) {
-        size_t at = i - 1;
-        if (plan->fates[at] == AVJ_FATE_SETTLED || plan->fates[at] == AVJ_FATE_LOST) {
-            avj_document_drop_pending(d, at);
-        } else if (plan->fates[at] == AVJ_FATE_TRIMMED) {
-            avj_blob_release(&d->pending[at].fields);
-            d->pending[at].fields = plan->fields[at];
-            plan->fields[at] = (struct avj_blob){0};
-        }
+    uint64_t low = view->digest[1];
+    if (in) {
+        view->digest[1] += digest[1];
+        view->digest[0] += digest[0] + (view->digest[1] < low);
+    } else {
+        view->digest[1] -= digest[1];
+        view->digest[0] -= digest[0] + (view->digest[1] > low);
     }
-    if (!d->pending_count)
-        unpark(d);
 }
 
-static enum avj_status take_state(struct avj_view *view, struct avj_document *d, struct state *s)
+static uint64_t load_be64(const uint8_t *p)
 {
-    struct avj_plan plan;
-    enum avj_status status = avj_merge_plan(d, &s->incoming, avj_view_unsendable, view, &plan);
-    if (status != AVJ_OK)
-        return status;
-    if (!plan.stale)
-        status = put_row(view, d, s);
-    if (status == AVJ_OK)
-        carry_out(d, &plan);
-    avj_plan_release(&plan);
-    return status;
+    uint64_t v = 0;
+    for (int i = 0; i < 8; i++)
+        v = v << 8 | p[i];
+    return v;
 }
 
-static enum avj_status fold_remote(struct avj_view *view, const struct avj_entry *e, uint64_t seq,
-                                   struct avj_error *err)
+static bool digest_of(struct avj_view *view, const struct avj_slot *slot, struct avj_fields shared,
+                      uint64_t digest[2])
 {
-    struct state s;
-    enum avj_status status = state_of(e, &s, err);
-    if (status == AVJ_OK) {
-        struct avj_document *d = need_document(view, e->entity, e->id, seq);
-        if (!d) {
-            state_release(&s);
-            return AVJ_ENOMEM;
-        }
-        change_begin(view, d);
-        status = take_state(view, d, &s);
-        enum avj_status derived = change_end(view, d);
-        if (status == AVJ_OK)
-            status = derived;
-    }
-    state_release(&s);
-    return status;
+    struct avj_pack *bytes = &view->scratch;
+    const char *kind = avj_schema(avj_slot_entity(slot))->kind;
+    char buffer[AVJ_UUID_TEXT];
+    avj_pack_reset(bytes);
+    avj_pack_raw(bytes, kind, strlen(kind) + 1);
+    avj_pack_raw(bytes, avj_slot_id(&view->slots, slot, buffer), avj_slot_id_len(slot) + 1);
+    avj_pack_raw(bytes, shared.data, shared.len);
+    if (bytes->failed)
+        return false;
+    uint8_t hash[16];
+    avj_hash128(bytes->data, bytes->len, hash);
+    digest[0] = load_be64(hash);
+    digest[1] = load_be64(hash + 8);
+    return true;
 }
 
-/* ---- ack ---- */
-
-struct names {
-    struct avj_value list;
-};
-
-static bool is_named(void *arg, struct avj_value name, struct avj_value value)
+static enum avj_status show_thread(struct avj_view *view, uint32_t number,
+                                   const struct avj_shown *shown)
 {
-    (void)value;
-    const struct names *names = arg;
-    for (size_t i = 0; i < names->list.len; i++)
-        if (avj_value_equal(avj_value_item(names->list, i), name))
-            return true;
-    return false;
-}
-
-/* Fields that were acknowledged without having been sent stay here. */
-static enum avj_status keep_back(struct avj_document *d, size_t settled, struct avj_value list)
-{
-    struct names names = {list};
-    enum avj_status status = AVJ_OK;
-    for (size_t i = 0; status == AVJ_OK && i < settled; i++) {
-        struct avj_pack named = {0}, merged = {0};
-        status =
-            avj_fields_filter(avj_blob_fields(&d->pending[i].fields), is_named, &names, &named);
-        struct avj_fields patch = {named.data, named.len};
-        if (status == AVJ_OK)
-            status = avj_fields_merge(d->entity, avj_blob_fields(&d->kept), patch, true, &merged);
-        if (status == AVJ_OK)
-            avj_blob_take(&d->kept, &merged);
-        avj_pack_release(&named);
-        avj_pack_release(&merged);
-    }
-    return status;
-}
-
-/* Nothing was sent: the mutations go, the rest stays as it is. */
-static enum avj_status settle_only(struct avj_document *d, size_t settled)
-{
-    for (; settled > 0; settled--)
-        avj_document_drop_pending(d, 0);
-    if (!d->pending_count)
-        unpark(d);
-    return AVJ_OK;
-}
-
-static enum avj_status settle(struct avj_view *view, const struct avj_entry *e,
-                              struct avj_document *d, struct state *s, size_t settled)
-{
-    enum avj_status status = AVJ_OK;
-    struct avj_value kept;
-    if (avj_value_get(e->root, "k", &kept) && kept.kind == AVJ_LIST && kept.len)
-        status = keep_back(d, settled, kept);
-    if (status != AVJ_OK)
-        return status;
-    if (avj_value_get_int(e->root, "x", 0) == 0)
-        return settle_only(d, settled);
-    struct avj_known_row *row = avj_document_row(d, s->incoming.remote_id);
-    if (s->incoming.deleted) {
-        if (row && row->version_ms > s->incoming.version_ms)
-            s->incoming.version_ms = row->version_ms;
-        /* Another row with the same local id is still there: the delete is not done. */
-        for (const struct avj_known_row *r = d->rows; r; r = r->next)
-            if (!r->deleted && r != row)
-                settled = 0;
-    }
-    s->incoming.acknowledged = settled;
-    return take_state(view, d, s);
-}
-
-static enum avj_status fold_ack(struct avj_view *view, const struct avj_entry *e, uint64_t seq,
-                                struct avj_error *err)
-{
-    int64_t upto = avj_value_get_int(e->root, "s", -1);
-    if (upto < 0)
-        return lacks(e, "s", err);
-    struct state s = {.texts = NULL};
-    enum avj_status status = AVJ_OK;
-    if (avj_value_get_int(e->root, "x", 0) != 0)
-        status = state_of(e, &s, err);
-    struct avj_document *d = status == AVJ_OK ? need_document(view, e->entity, e->id, seq) : NULL;
-    if (status == AVJ_OK && !d)
-        status = AVJ_ENOMEM;
-    if (status == AVJ_OK) {
-        size_t settled = pending_up_to(d, (uint64_t)upto);
-        if (!settled)
-            view->counts.unmatched_acks++;
-        change_begin(view, d);
-        status = settle(view, e, d, &s, settled);
-        enum avj_status derived = change_end(view, d);
-        if (status == AVJ_OK)
-            status = derived;
-        view->last_ack_ms = avj_hlc_ms(e->hlc);
-    }
-    state_release(&s);
-    return status;
-}
-
-/* ---- gap, session ---- */
-
-static enum avj_status fold_gap(struct avj_view *view, const struct avj_entry *e)
-{
-    struct avj_value op;
-    (void)avj_value_get(e->root, "o", &op);
-    if (avj_value_text_is(op, "open"))
-        view->gap_open = true;
-    if (avj_value_text_is(op, "close")) {
-        view->gap_open = false;
-        struct avj_slice until = avj_value_get_text(e->root, "w");
-        if (until.data && !replace_text(&view->swept, until))
-            return AVJ_ENOMEM;
-    }
-    return AVJ_OK;
-}
-
-static enum avj_status fold_init(struct avj_view *view, const struct avj_entry *e)
-{
-    static const char *const keys[] = {"endpoint", "project", "database"};
-    bool ok = true;
-    for (size_t i = 0; i < 3; i++)
-        ok = ok && replace_text(&view->upstream[i], avj_value_get_text(e->root, keys[i]));
-    struct avj_value collections;
-    (void)avj_value_get(e->root, "collections", &collections);
-    for (int k = 0; k < AVJ_ENTITIES; k++) {
-        struct avj_slice name =
-            avj_value_get_text(collections, avj_schema((enum avj_entity)k)->kind);
-        ok = ok && replace_text(&view->upstream[3 + k], name);
-    }
+    char buffer[AVJ_UUID_TEXT];
+    struct avj_slot *slot = avj_view_slot(view, number);
+    const char *id = avj_slot_id(&view->slots, slot, buffer);
+    uint32_t at = avj_view_need_thread(view, (struct avj_slice){id, avj_slot_id_len(slot)});
+    if (!at)
+        return AVJ_ENOMEM;
+    struct avj_thread *thread = avj_view_thread(view, at);
+    thread->last_message_ms = shown->visible ? shown->facts.last_message_ms : 0;
+    thread->pinned = shown->visible && shown->facts.pinned;
+    bool ok =
+        avj_span_set(&thread->fields, shown->fields.data, shown->visible ? shown->fields.len : 0);
     return ok ? AVJ_OK : AVJ_ENOMEM;
 }
 
-static enum avj_status fold_learned(struct avj_view *view, const struct avj_entry *e)
+/* Messages and summaries: in the list of their thread. */
+static enum avj_status show_in_thread(struct avj_view *view, uint32_t number,
+                                      const struct avj_shown *shown)
 {
-    struct avj_slice kind = avj_value_get_text(e->root, "kind");
-    struct avj_slice field = avj_value_get_text(e->root, "field");
-    struct avj_slice what = avj_value_get_text(e->root, "what");
-    enum avj_entity entity = kind.data ? avj_entity_from_kind(kind.data, kind.len) : AVJ_ENTITIES;
-    if (entity == AVJ_ENTITIES || !field.data || !what.data)
-        return AVJ_OK;
-    struct avj_learned *grown =
-        realloc(view->learned, (view->learned_count + 1) * sizeof(*view->learned));
-    if (!grown)
-        return AVJ_ENOMEM;
-    view->learned = grown;
-    struct avj_learned *l = &grown[view->learned_count];
-    *l = (struct avj_learned){.entity = entity};
-    if (!replace_text(&l->field, field) || !replace_text(&l->what, what)) {
-        free(l->field);
-        return AVJ_ENOMEM;
+    uint32_t thread = 0;
+    struct avj_slot *slot = avj_view_slot(view, number);
+    if (shown->visible && shown->facts.thread.data) {
+        thread = avj_view_need_thread(view, shown->facts.thread);
+        if (!thread)
+            return AVJ_ENOMEM;
     }
-    view->learned_count++;
-    return AVJ_OK;
+    int64_t created_ms = shown->visible ? shown->facts.created_ms : 0;
+    if (slot->thread == thread && slot->created_ms == created_ms)
+        return AVJ_OK;
+    if (slot->thread)
+        avj_list_remove(view, number);
+    slot->thread = thread;
+    slot->created_ms = created_ms;
+    return thread ? avj_list_add(view, number) : AVJ_OK;
 }
 
-static enum avj_status fold_session(struct avj_view *view, const struct avj_entry *e)
+enum avj_status avj_view_show(struct avj_view *view, uint32_t number, const struct avj_shown *shown)
 {
-    struct avj_value op;
-    (void)avj_value_get(e->root, "o", &op);
-    if (avj_value_text_is(op, "init"))
-        return fold_init(view, e);
-    if (avj_value_text_is(op, "schema"))
-        return fold_learned(view, e);
-    bool ok = true;
-    if (avj_value_text_is(op, "login"))
-        ok = replace_text(&view->user, avj_value_get_text(e->root, "u"));
-    return ok ? AVJ_OK : AVJ_ENOMEM; /* after a logout the journal still belongs to its user */
+    struct avj_slot *slot = avj_view_slot(view, number);
+    enum avj_entity entity = avj_slot_entity(slot);
+    uint64_t digest[2] = {0, 0};
+    if (shown->visible && !digest_of(view, slot, shown->shared, digest))
+        return AVJ_ENOMEM;
+    if (slot->flags & AVJ_SLOT_VISIBLE) {
+        view->counts.visible[entity]--;
+        sum(view, slot->digest, false);
+    }
+    slot->flags &= (uint16_t)~AVJ_SLOT_VISIBLE;
+    memcpy(slot->digest, digest, sizeof(digest));
+    if (shown->visible) {
+        slot->flags |= AVJ_SLOT_VISIBLE;
+        view->counts.visible[entity]++;
+        sum(view, digest, true);
+    }
+    if (entity == AVJ_MESSAGE || entity == AVJ_SUMMARY)
+        return show_in_thread(view, number, shown);
+    slot->created_ms = shown->visible ? shown->facts.created_ms : 0;
+    return entity == AVJ_THREAD ? show_thread(view, number, shown) : AVJ_OK;
 }
 
-/* ---- the rest ---- */
+/* ---- telling ---- */
 
-static enum avj_status fold(struct avj_view *view, const struct avj_entry *e, uint64_t seq,
-                            struct avj_error *err)
+void avj_view_before(const struct avj_view *view, uint32_t number, struct avj_before *before)
 {
-    switch (e->type) {
-    case AVJ_E_LOCAL:
-        return fold_local(view, e, seq, err);
-    case AVJ_E_PUSH:
-        return fold_push(view, e, err);
-    case AVJ_E_ACK:
-        return fold_ack(view, e, seq, err);
-    case AVJ_E_REJECT:
-        return fold_reject(view, e, err);
-    case AVJ_E_RETRY:
-        return fold_retry(view, e);
-    case AVJ_E_DROP:
-        return fold_drop(view, e, err);
-    case AVJ_E_REMOTE:
-        return fold_remote(view, e, seq, err);
-    case AVJ_E_GAP:
-        return fold_gap(view, e);
-    case AVJ_E_CONFLICT:
-        view->counts.conflicts++;
-        return AVJ_OK;
-    case AVJ_E_SESSION:
-        return fold_session(view, e);
-    case AVJ_E_STREAM:
-    case AVJ_E_REPAIR:
-    case AVJ_E_SERVER:
-    case AVJ_ENTRY_TYPES:
-        return AVJ_OK; /* kept in the log; nothing of it shows in this view */
+    const struct avj_slot *slot = avj_view_slot(view, number);
+    before->visible = (slot->flags & AVJ_SLOT_VISIBLE) != 0;
+    memcpy(before->digest, slot->digest, sizeof(before->digest));
+    before->thread = slot->thread;
+}
+
+static const char *thread_id(const struct avj_view *view, uint32_t thread, char *buffer)
+{
+    if (!thread)
+        return NULL;
+    return avj_slot_id(&view->slots, avj_view_slot(view, avj_view_thread(view, thread)->slot),
+                       buffer);
+}
+
+void avj_view_tell(struct avj_view *view, enum avj_entry_type type, uint32_t number,
+                   const struct avj_before *before)
+{
+    if (!view->changed)
+        return;
+    const struct avj_slot *slot = avj_view_slot(view, number);
+    char id[AVJ_UUID_TEXT], thread[AVJ_UUID_TEXT];
+    bool visible = (slot->flags & AVJ_SLOT_VISIBLE) != 0;
+    struct avj_change change = {
+        .seq = view->now_seq,
+        .type = type,
+        .entity = avj_slot_entity(slot),
+        .id = avj_slot_id(&view->slots, slot, id),
+        .remote = type == AVJ_E_REMOTE,
+        .shows = visible != before->visible ||
+                 memcmp(before->digest, slot->digest, sizeof(slot->digest)) != 0,
+        .appeared = visible && !before->visible,
+        .vanished = !visible && before->visible,
+    };
+    if (change.entity == AVJ_MESSAGE || change.entity == AVJ_SUMMARY) {
+        change.thread = thread_id(view, slot->thread ? slot->thread : before->thread, thread);
+        if (before->thread && slot->thread && before->thread != slot->thread) {
+            struct avj_change left = change; /* it moved: the old thread hears of it too */
+            char old[AVJ_UUID_TEXT];
+            left.thread = thread_id(view, before->thread, old);
+            view->changed(view->changed_arg, &left);
+        }
     }
-    return AVJ_OK;
+    view->changed(view->changed_arg, &change);
+}
+
+void avj_view_tell_status(struct avj_view *view, enum avj_entry_type type)
+{
+    struct avj_change change = {.seq = view->now_seq, .type = type, .entity = AVJ_ENTITIES};
+    if (view->changed)
+        view->changed(view->changed_arg, &change);
+}
+
+/* ---- applying ---- */
+
+static enum avj_status apply(struct avj_view *view, uint64_t seq, const void *data, size_t len,
+                             struct avj_error *err)
+{
+    struct avj_glance glance;
+    bool done = false;
+    enum avj_status status = AVJ_OK;
+    if (!view->slow && avj_glance(data, len, &glance)) {
+        status = avj_fold_fast(view, seq, &glance, &done, err);
+        if (status == AVJ_OK && done) {
+            view->counts.by_type[glance.type]++;
+            if (glance.hlc > view->last_hlc)
+                view->last_hlc = glance.hlc;
+        }
+    }
+    if (status != AVJ_OK || done)
+        return status;
+    struct avj_entry e;
+    status = avj_entry_decode(data, len, &e, err);
+    if (status != AVJ_OK)
+        return status;
+    status = avj_fold(view, &e, seq, err);
+    if (status == AVJ_OK) {
+        view->counts.by_type[e.type]++;
+        if (e.hlc > view->last_hlc)
+            view->last_hlc = e.hlc;
+    }
+    avj_entry_release(&e);
+    return status;
 }
 
 enum avj_status avj_view_apply(struct avj_view *view, uint64_t seq, const void *data, size_t len,
                                struct avj_error *err)
 {
-    struct avj_entry e;
-    enum avj_status status = avj_entry_decode(data, len, &e, err);
+    enum avj_status status = AVJ_OK;
+    if (seq > AVJ_SLOT_SEQ_MAX)
+        return avj_fail(err, AVJ_ETOOBIG, "record %llu: more records than a view can hold",
+                        (unsigned long long)seq);
+    view->now_seq = seq;
+    view->now = (struct avj_slice){data, len};
+    if (view->own)
+        status = avj_own_add(view, seq, data, len);
+    if (status == AVJ_OK)
+        status = apply(view, seq, data, len, err);
+    view->now = (struct avj_slice){NULL, 0};
     if (status == AVJ_OK) {
-        status = fold(view, &e, seq, err);
-        if (status == AVJ_ENOMEM)
-            avj_fail(err, status, "out of memory");
-        if (status == AVJ_OK) {
-            view->counts.entries++;
-            view->counts.by_type[e.type]++;
-            view->last_seq = seq;
-            if (e.hlc > view->last_hlc)
-                view->last_hlc = e.hlc;
-        }
-        avj_entry_release(&e);
+        view->counts.entries++;
+        view->last_seq = seq;
+        return AVJ_OK;
     }
-    if (status != AVJ_OK)
-        avj_wrap(err, "record %llu", (unsigned long long)seq);
+    if (status == AVJ_ENOMEM)
+        avj_fail(err, status, "out of memory");
+    avj_wrap(err, "record %llu", (unsigned long long)seq);
     return status;
 }
 

@@ -1,7 +1,9 @@
 /*
- * The view: the fold of entries, in order, into the current documents.  Pure: it reads no clock, no
- * file, no environment; the same entries give the same view and the same digest on every machine,
- * whenever replayed.  The rules are MERGE.md's.
+ * The view: the fold of entries, in order, into the current documents.  Pure: what it shows depends
+ * on the entries alone, on no clock, file or environment; the same entries give the same view and
+ * the same digest on every machine, whenever replayed.  The rules are MERGE.md's.
+ *
+ * It keeps an index; fields it reads back, by sequence number, from where its entries are.
  *
  * Threading: one thread a view.  Lifetime: what it hands out is borrowed until the next apply.
  */
@@ -12,13 +14,23 @@
 
 struct avj_view;
 
-AVJ_API struct avj_view *avj_view_new(void); /* NULL: out of memory */
+/* Where entries are read again. */
+struct avj_source {
+    void *arg;
+    /* The record of that sequence number, as it was applied; *record is borrowed until the next
+     * call.  Any error ends what the view is doing. */
+    enum avj_status (*fetch)(void *arg, uint64_t seq, struct avj_slice *record,
+                             struct avj_error *err);
+};
+
+/* source: copied; NULL: the view keeps every record in memory.  NULL: out of memory. */
+AVJ_API struct avj_view *avj_view_new(const struct avj_source *source);
 AVJ_API void avj_view_free(struct avj_view *view);
 
 /*
- * Folds one record in.  Sequence numbers must rise by one from the first record applied.  Errors:
- * AVJ_EFORMAT (not an entry, or an entry that lacks what its type needs; the view is unchanged and
- * the next record may follow), AVJ_ENOMEM (the view is unusable).
+ * Folds one record in.  Sequence numbers must rise from one call to the next.  Errors: AVJ_EFORMAT
+ * (not an entry, or an entry that lacks what its type needs; the view is unchanged and the next
+ * record may follow), AVJ_ENOMEM and those of the source (the view is unusable).
  */
 AVJ_API AVJ_CHECKED enum avj_status avj_view_apply(struct avj_view *view, uint64_t seq,
                                                    const void *data, size_t len,
@@ -36,7 +48,7 @@ struct avj_view_counts {
     uint64_t by_type[AVJ_ENTRY_TYPES + 1]; /* the last: unknown types */
     uint64_t visible[AVJ_ENTITIES];
     uint64_t pending;           /* mutations not settled */
-    uint64_t parked, conflicts; /* documents; entries */
+    uint64_t parked, conflicts; /* documents; conflicts that nobody has settled */
     uint64_t unmatched_acks; /* acks and rejects of documents or sequence numbers that have nothing
                                 pending */
 };

@@ -271,6 +271,44 @@ static void the_end_of_a_file_ends_a_read_without_an_error(void **state)
     io->close(io->ctx, file);
 }
 
+static void a_map_is_the_file_and_what_is_written_to_it_stays_there(void **state)
+{
+    int file = must_open(*state, "f", AVJ_OPEN_WRITE | AVJ_OPEN_CREATE);
+    char data[8] = {0};
+    const void *map;
+
+    assert_int_equal(io->pwrite(io->ctx, file, "abcdefgh", 8, 0), 8);
+    map = io->map(io->ctx, file, 5);
+    assert_non_null(map);
+    assert_memory_equal(map, "abcde", 5);
+    memcpy((void *)(uintptr_t)map, "XY", 2);
+    assert_memory_equal(map, "XYcde", 5);
+    assert_int_equal(io->pread(io->ctx, file, data, sizeof data, 0), 8);
+    assert_memory_equal(data, "abcdefgh", 8);
+    io->close(io->ctx, file);
+    file = must_open(*state, "f", AVJ_OPEN_READ);
+    assert_memory_equal(map, "XYcde", 5); /* it outlives the file's handle */
+    io->unmap(io->ctx, map, 5);
+    map = io->map(io->ctx, file, 8); /* one that may only be read from will do */
+    assert_non_null(map);
+    memcpy((void *)(uintptr_t)map, "Z", 1);
+    assert_memory_equal(map, "Zbcdefgh", 8);
+    io->unmap(io->ctx, map, 8);
+    io->close(io->ctx, file);
+}
+
+static void a_map_of_what_is_not_there_is_refused(void **state)
+{
+    int file = must_open(*state, "f", AVJ_OPEN_WRITE | AVJ_OPEN_CREATE);
+
+    assert_int_equal(io->pwrite(io->ctx, file, "abc", 3, 0), 3);
+    assert_null(io->map(io->ctx, file, 4));
+    assert_null(io->map(io->ctx, file, 1 << 20));
+    assert_null(io->map(io->ctx, file, 0));
+    io->close(io->ctx, file);
+    assert_null(io->map(io->ctx, file, 3));
+}
+
 int main(void)
 {
 #define IO_CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -285,6 +323,8 @@ int main(void)
         IO_CASE(clocks_and_randomness_behave),
         IO_CASE(short_and_interrupted_calls_are_continued),
         IO_CASE(the_end_of_a_file_ends_a_read_without_an_error),
+        IO_CASE(a_map_is_the_file_and_what_is_written_to_it_stays_there),
+        IO_CASE(a_map_of_what_is_not_there_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

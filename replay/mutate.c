@@ -1,0 +1,188 @@
+/* Mutations: checked against the schema and what is visible, then appended as one frame. */
+#include "replay/clock.h"
+#include "replay/store_private.h"
+#include "replay/table.h"
+
+#include <string.h>
+
+/* ---- checking ---- */
+
+static bool list_of_texts(struct avj_value v)
+{
+    if (v.kind != AVJ_LIST)
+        return false;
+    for (size_t i = 0; i < v.len; i++)
+        if (avj_value_item(v, i).kind != AVJ_TEXT)
+            return false;
+    return true;
+}
+
+static bool type_fits(const struct avj_field *field, struct avj_value v)
+{
+    int64_t ms;
+    if (v.kind == AVJ_NIL)
+        return true;
+    switch (field->type) {
+    case AVJ_F_TEXT:
+        return v.kind == AVJ_TEXT;
+    case AVJ_F_BOOL:
+        return v.kind == AVJ_BOOL;
+    case AVJ_F_INT:
+        return v.kind == AVJ_INT;
+    case AVJ_F_TIME:
+        return v.kind == AVJ_TEXT && avj_time_parse(v.text, v.len, &ms);
+    case AVJ_F_TEXTS:
+        return list_of_texts(v);
+    case AVJ_F_JSON:
+        return true;
+    }
+    return false;
+}
+
+static const char *type_name(enum avj_field_type type)
+{
+    static const char *const names[] = {
+        [AVJ_F_TEXT] = "text",
+        [AVJ_F_BOOL] = "true or false",
+        [AVJ_F_INT] = "a whole number",
+        [AVJ_F_TIME] = "a time like 2026-11-22T18:09:32.548+00:00",
+        [AVJ_F_TEXTS] = "a list of texts",
+        [AVJ_F_JSON] = "any value",
+    };
+    return names[type];
+}
+
+static enum avj_status check_field(const struct avj_entity_schema *schema,
+                                   const struct avj_field *field, const struct avj_mutation *m,
+                                   struct avj_value root, struct avj_error *err)
+{
+    struct avj_value v;
+    bool present = avj_value_get(root, field->name, &v) && v.kind != AVJ_NIL;
+    bool required = (field->flags & AVJ_FF_REQUIRED) != 0;
+    if (!present && required && m->op == AVJ_CREATE)
+        return avj_fail(err, AVJ_EFORMAT, "%s %s: %s is missing", schema->kind, m->id, field->name);
+    if (!type_fits(field, v))
+        return avj_fail(err, AVJ_EFORMAT, "%s %s: %s must be %s", schema->kind, m->id, field->name,
+                        type_name(field->type));
+    if ((field->flags & AVJ_FF_ID) && present && !avj_value_text_is(v, m->id))
+        return avj_fail(err, AVJ_EFORMAT, "%s %s: its id can not be changed", schema->kind, m->id);
+    return AVJ_OK;
+}
+
+static enum avj_status check_fields(const struct avj_mutation *m, struct avj_error *err)
+{
+    const struct avj_entity_schema *schema = avj_schema(m->entity);
+    struct avj_tree *tree = NULL;
+    enum avj_status status = avj_tree_parse(m->fields.data, m->fields.len, &tree);
+    if (status == AVJ_ENOMEM)
+        return avj_fail(err, status, "out of memory");
+    if (status != AVJ_OK || avj_tree_root(tree).kind != AVJ_MAP) {
+        avj_tree_free(tree);
+        return avj_fail(err, AVJ_EFORMAT, "%s %s: fields are no map", schema->kind, m->id);
+    }
+    for (size_t i = 0; status == AVJ_OK && i < schema->count; i++)
+        status = check_field(schema, &schema->fields[i], m, avj_tree_root(tree), err);
+    avj_tree_free(tree);
+    return status;
+}
+
+static bool same_mutation(const void *item, const void *key)
+{
+    const struct avj_mutation *a = item, *b = key;
+    return a->entity == b->entity && strcmp(a->id, b->id) == 0;
+}
+
+static uint64_t mutation_hash(const struct avj_mutation *m)
+{
+    return avj_hash64(m->id, strlen(m->id)) + (uint64_t)m->entity;
+}
+
+/* `seen` has the documents that earlier mutations of the same batch created. */
+static enum avj_status check_mutation(struct avj_store *store, const struct avj_mutation *m,
+                                      struct avj_table *seen, struct avj_error *err)
+{
+    if ((size_t)m->entity >= AVJ_ENTITIES || (size_t)m->op >= AVJ_OPS || !m->id || !*m->id)
+        return avj_fail(err, AVJ_EINVAL, "mutation without entity, operation or id");
+    const char *kind = avj_schema(m->entity)->kind;
+    if (strlen(m->id) > AVJ_ID_MAX)
+        return avj_fail(err, AVJ_EINVAL, "%s: an id may have %zu bytes, this one has more", kind,
+                        AVJ_ID_MAX);
+    bool visible = avj_store_visible(store, m->entity, m->id) ||
+                   avj_table_find(seen, mutation_hash(m), same_mutation, m) != NULL;
+    if (m->op == AVJ_CREATE && visible)
+        return avj_fail(err, AVJ_EEXIST, "there is a %s %s already", kind, m->id);
+    if (m->op != AVJ_CREATE && !visible)
+        return avj_fail(err, AVJ_ENOTFOUND, "no %s %s", kind, m->id);
+    if (m->op == AVJ_CREATE && !avj_table_add(seen, mutation_hash(m), (void *)(uintptr_t)m))
+        return avj_fail(err, AVJ_ENOMEM, "out of memory");
+    return m->op == AVJ_DELETE ? AVJ_OK : check_fields(m, err);
+}
+
+static enum avj_status check_all(struct avj_store *store, const struct avj_mutation *mutations,
+                                 size_t count, struct avj_error *err)
+{
+    struct avj_table seen = {0};
+    enum avj_status status = AVJ_OK;
+    for (size_t i = 0; status == AVJ_OK && i < count; i++)
+        status = check_mutation(store, &mutations[i], &seen, err);
+    avj_table_release(&seen);
+    return status;
+}
+
+/* ---- mutate ---- */
+
+/* conflict: sequence number of the one that this settles, 0: none. */
+static enum avj_status pack_local(struct avj_store *store, const struct avj_mutation *m,
+                                  uint64_t conflict, struct avj_batch *batch)
+{
+    struct avj_pack *p = &batch->bytes;
+    avj_entry_begin(p, AVJ_E_LOCAL, avj_store_stamp(store), avj_store_session(store), m->entity,
+                    m->id, (m->op == AVJ_DELETE ? 2u : 3u) + (conflict ? 1 : 0));
+    avj_pack_cstr(p, "o");
+    avj_pack_cstr(p, avj_op_name(m->op));
+    avj_pack_cstr(p, "u");
+    avj_pack_cstr(p, avj_store_user(store));
+    if (m->op != AVJ_DELETE) {
+        avj_pack_cstr(p, "f");
+        avj_pack_raw(p, m->fields.data, m->fields.len);
+    }
+    if (conflict) {
+        avj_pack_cstr(p, "c");
+        avj_pack_int(p, (int64_t)conflict);
+    }
+    return avj_batch_end(batch);
+}
+
+static enum avj_status mutate(struct avj_store *store, const struct avj_mutation *mutations,
+                              size_t count, uint64_t conflict, enum avj_durability durability,
+                              uint64_t *seq, struct avj_error *err)
+{
+    /* What others did meanwhile decides whether this is possible. */
+    enum avj_status status = avj_store_refresh(store, NULL, err);
+    if (status == AVJ_OK)
+        status = check_all(store, mutations, count, err);
+    if (status != AVJ_OK)
+        return status;
+    struct avj_batch batch = {.count = 0};
+    for (size_t i = 0; status == AVJ_OK && i < count; i++)
+        status = pack_local(store, &mutations[i], conflict, &batch);
+    if (status == AVJ_OK)
+        status = avj_batch_append(store, &batch, durability, seq, err);
+    else
+        status = avj_fail(err, status, "out of memory");
+    avj_batch_release(&batch);
+    return status;
+}
+
+enum avj_status avj_store_mutate(struct avj_store *store, const struct avj_mutation *mutations,
+                                 size_t count, enum avj_durability durability, uint64_t *seq,
+                                 struct avj_error *err)
+{
+    return mutate(store, mutations, count, 0, durability, seq, err);
+}
+
+enum avj_status avj_store_mutate_for(struct avj_store *store, const struct avj_mutation *mutation,
+                                     uint64_t conflict, struct avj_error *err)
+{
+    return mutate(store, mutation, 1, conflict, AVJ_DURABLE, NULL, err);
+}
