@@ -54,13 +54,14 @@ static struct avj_slice text_of(const struct avj_doc *doc, const char *field,
 static struct life_found threads(void *state, size_t limit,
                                  void (*each)(void *arg, const char *id, size_t len), void *arg)
 {
+    const struct avj_page page = {.limit = limit};
     struct life_found found = {0};
     const struct avj_doc *docs;
     struct avj_error err;
     size_t count;
 
-    bench_ok(avj_store_list(state, AVJ_THREAD, &docs, &count, &err), &err, "store");
-    for (size_t i = 0; i < count && (limit == 0 || i < limit); i++) {
+    bench_ok(avj_store_threads(state, &page, &docs, &count, &err), &err, "store");
+    for (size_t i = 0; i < count; i++) {
         struct avj_tree *tree;
         if (text_of(&docs[i], "title", &tree).len == 0 || docs[i].last_message_ms == 0)
             bench_die("store: %s has no title or no time", docs[i].id);
