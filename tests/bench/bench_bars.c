@@ -95,6 +95,8 @@ static const struct row rows[] = {
     {"full replay to a view", LIFE_REPLAY, "store", "zstd of store", AT_LEAST, 0.7},
     {"full replay to a view", LIFE_REPLAY, "store-sealed", "zstd of store-sealed", AT_LEAST, 0.7},
     {"full replay to a view", LIFE_REPLAY, "store-synced", "zstd of store-synced", AT_LEAST, 0.7},
+    {"full replay to a view", LIFE_REPLAY, "store-sealed, one thread", "zstd of store-sealed",
+     NO_BAR, 0},
     {"full check", LIFE_FSCK, "store", "zstd of store", AT_LEAST, 0.7},
     {"full check", LIFE_FSCK, "store-sealed", "zstd of store-sealed", AT_LEAST, 0.7},
     {"full check", LIFE_FSCK, "store-synced", "zstd of store-synced", AT_LEAST, 0.7},

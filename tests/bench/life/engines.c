@@ -4,8 +4,13 @@
 #include <string.h>
 
 static const struct life_engine *const all[] = {
-    &life_store,  &life_store_still, &life_store_replaying,
-    &life_sqlite, &life_sqlite_fts,  &life_lmdb,
+    &life_store,
+    &life_store_still,
+    &life_store_replaying,
+    &life_store_replaying_alone,
+    &life_sqlite,
+    &life_sqlite_fts,
+    &life_lmdb,
 };
 
 const struct life_engine *life_engine(const char *name)

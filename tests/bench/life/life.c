@@ -14,15 +14,16 @@
 /* What is compared: the name in the results, which is that of its folder, and the engine. */
 struct lane {
     const char *name, *engine;
-    const char *zstd; /* stores: how zstd alone on their records is called in the results */
+    /* Stores: how these are called in the results: replay with one thread, and zstd alone. */
+    const char *alone, *zstd;
 };
 
 static const struct lane lanes[] = {
-    {"store", "store-still", "zstd of store"},
-    {"store-sealed", "store", "zstd of store-sealed"},
-    {"store-synced", "store-still", "zstd of store-synced"},
-    {"sqlite", "sqlite", NULL},
-    {"lmdb", "lmdb", NULL},
+    {"store", "store-still", "store, one thread", "zstd of store"},
+    {"store-sealed", "store", "store-sealed, one thread", "zstd of store-sealed"},
+    {"store-synced", "store-still", "store-synced, one thread", "zstd of store-synced"},
+    {"sqlite", "sqlite", NULL, NULL},
+    {"lmdb", "lmdb", NULL, NULL},
 };
 
 #define LANES (sizeof lanes / sizeof lanes[0])
@@ -149,27 +150,28 @@ static uint64_t by_zstd(const struct bench *bench, const struct lane *lane)
     return raw;
 }
 
-static void add_rate(const struct bench *bench, const char *series, const struct lane *lane,
+static void add_rate(const struct bench *bench, const char *series, const char *name,
                      const struct life_answer *answer, uint64_t raw)
 {
     uint64_t ns = life_answer(answer, "ns");
 
-    bench_add(series, lane->name, bench->messages, "MB/s", (double)raw * 1e3 / (double)ns);
-    bench_add(series, lane->name, bench->messages, "messages/s",
+    bench_add(series, name, bench->messages, "MB/s", (double)raw * 1e3 / (double)ns);
+    bench_add(series, name, bench->messages, "messages/s",
               (double)bench->messages * 1e9 / (double)ns);
-    bench_add(series, lane->name, bench->messages, "ms", (double)ns / 1e6);
-    bench_add(series, lane->name, bench->messages, "MB at most",
+    bench_add(series, name, bench->messages, "ms", (double)ns / 1e6);
+    bench_add(series, name, bench->messages, "MB at most",
               (double)life_answer(answer, "peak_kb") * 1024 / 1e6);
 }
 
-static void replay(const struct bench *bench, const struct lane *lane, uint64_t raw)
+static void replay(const struct bench *bench, const struct lane *lane, const char *engine,
+                   const char *name, uint64_t raw)
 {
     char first[16];
     struct life_answer answer;
 
     snprintf(first, sizeof first, "%d", LIFE_FIRST);
-    answer = life_ask(bench, "open", "store-replaying", lane->name, first, NULL);
-    add_rate(bench, "life-replay", lane, &answer, raw);
+    answer = life_ask(bench, "open", engine, lane->name, first, NULL);
+    add_rate(bench, "life-replay", name, &answer, raw);
     life_answer_free(&answer);
 }
 
@@ -181,7 +183,7 @@ static void check(const struct bench *bench, const struct lane *lane, uint64_t r
 
     if (code != 0 && code != 64)
         bench_die("%s: %s ended with %d", lane->name, program, (int)code);
-    add_rate(bench, "life-fsck", lane, &answer, raw);
+    add_rate(bench, "life-fsck", lane->name, &answer, raw);
     life_answer_free(&answer);
     free(program);
     free(folder);
@@ -195,7 +197,8 @@ static void read_logs(const struct bench *bench)
             continue;
         raw = by_zstd(bench, &lanes[i]);
         for (size_t k = 0; k < long_runs(bench); k++) {
-            replay(bench, &lanes[i], raw);
+            replay(bench, &lanes[i], "store-replaying", lanes[i].name, raw);
+            replay(bench, &lanes[i], "store-replaying-alone", lanes[i].alone, raw);
             check(bench, &lanes[i], raw);
         }
     }

@@ -64,7 +64,8 @@ const struct life_engine *life_engine(const char *name);
 /* As an application opens it; the others one thing apart from that. */
 extern const struct life_engine life_store;                   /* store.c */
 extern const struct life_engine life_store_still;             /* seals nothing in the background */
-extern const struct life_engine life_store_replaying;         /* without snapshots */
+extern const struct life_engine life_store_replaying;         /* only reads, without snapshots */
+extern const struct life_engine life_store_replaying_alone;   /* and with one thread */
 extern const struct life_engine life_sqlite, life_sqlite_fts; /* sqlite.c */
 extern const struct life_engine life_lmdb;                    /* lmdb.c */
 

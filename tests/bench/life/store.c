@@ -1,7 +1,7 @@
 /*
- * Our store, as a client uses it.  Beside the way an application opens it, two others: "still"
- * seals nothing in the background, so that what was written stays as it was; "replaying" neither
- * reads nor writes snapshots.
+ * Our store, as a client uses it.  Beside the way an application opens it, others: "still" seals
+ * nothing in the background, so that what was written stays as it was; "replaying" only reads, and
+ * knows no snapshots, with the threads that it wants or with one.
  */
 #include "tests/bench/life/life.h"
 
@@ -9,13 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STILL     1
-#define REPLAYING 2
+enum variant { USUAL, STILL, REPLAYING, REPLAYING_ALONE };
 
 static struct avj_store *open_store(const char *dir, int variant)
 {
-    struct avj_store_options options = {.no_snapshots = variant == REPLAYING,
-                                        .journal.no_background = variant != 0};
+    const bool replaying = variant >= REPLAYING;
+    struct avj_store_options options = {.no_snapshots = replaying,
+                                        .read_only = replaying,
+                                        .journal.no_background =
+                                            variant == STILL || variant == REPLAYING_ALONE};
     struct avj_store *store;
     struct avj_error err;
 
@@ -102,6 +104,8 @@ static void close_store(void *state)
         .newest = newest, .close = close_store                                                     \
     }
 
-const struct life_engine life_store = ENGINE("store", 0);
+const struct life_engine life_store = ENGINE("store", USUAL);
 const struct life_engine life_store_still = ENGINE("store-still", STILL);
 const struct life_engine life_store_replaying = ENGINE("store-replaying", REPLAYING);
+const struct life_engine life_store_replaying_alone =
+    ENGINE("store-replaying-alone", REPLAYING_ALONE);
