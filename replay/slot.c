@@ -99,12 +99,11 @@ static bool texts_grow(struct avj_texts *t)
  * reach far. */
 static bool texts_add(struct avj_texts *t, const char *text, size_t len, uint32_t *unit)
 {
-    size_t own = t->used - t->mapped_len;
-    if (own % AVJ_TEXTS_BLOCK + len + 1 > AVJ_TEXTS_BLOCK)
-        own = (own / AVJ_TEXTS_BLOCK + 1) * AVJ_TEXTS_BLOCK;
-    if (own / AVJ_TEXTS_BLOCK >= t->block_count && !texts_grow(t))
+    size_t place = t->used;
+    if (place % AVJ_TEXTS_BLOCK + len + 1 > AVJ_TEXTS_BLOCK)
+        place = (place / AVJ_TEXTS_BLOCK + 1) * AVJ_TEXTS_BLOCK;
+    if (place >= t->mapped_len + t->block_count * AVJ_TEXTS_BLOCK && !texts_grow(t))
         return false;
-    size_t place = t->mapped_len + own;
     if (place / 8 > UINT32_MAX)
         return false;
     memcpy(texts_at(t, place), text, len);

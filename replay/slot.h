@@ -65,7 +65,7 @@ static inline enum avj_entity avj_slot_entity(const struct avj_slot *s)
 
 /* Texts that are added once and never go away: ids that are no UUIDs. */
 struct avj_texts {
-    uint8_t *mapped; /* the first mapped_len bytes; borrowed */
+    uint8_t *mapped; /* the first mapped_len bytes, whole blocks; borrowed, writable */
     uint8_t **blocks;
     size_t mapped_len, block_count, block_cap;
     size_t used; /* bytes, mapped ones included; a multiple of 8 */
