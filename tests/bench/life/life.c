@@ -338,8 +338,7 @@ static void scattered(struct bench *bench, uint64_t seed)
 {
     load(bench, seed, true);
     begin("the newest messages of threads");
-    for (size_t i = 0; i < long_runs(bench); i++)
-        newest(bench, "scattered-newest");
+    newest(bench, "scattered-newest");
     begin("done");
     remove_all(bench);
 }
