@@ -55,7 +55,7 @@ static void usage(FILE *out)
           "             [--rounds N] [--level N] [--only NAME] [--engine NAME] [--dir DIR] "
           "[--seed N]\n"
           "       bench --life [--json | --markdown] [--messages N] [--threads N] [--order ORDER]\n"
-          "             [--ops N] [--rounds N] [--dir DIR] [--seed N]\n\n"
+          "             [--keep] [--ops N] [--rounds N] [--dir DIR] [--seed N]\n\n"
           "Measures the journal and the store beside SQLite, LMDB, LevelDB, RocksDB, zstd alone "
           "and bare system calls;\n"
           "prints medians, and what the design asks of them.\n"
@@ -79,6 +79,7 @@ static void usage(FILE *out)
           "                 defaults: 1000000 messages, 7 rounds, 2000 ops.  Takes 6 GB of disk\n"
           "  --threads N    of a life (a thread for 50 messages)\n"
           "  --order ORDER  of a life: real, scattered or both (both)\n"
+          "  --keep         leaves the files of the last order, and says where\n"
           "  --only NAME    one of:\n",
           out);
     print_names(out);
@@ -191,6 +192,9 @@ static void take_option(int option, struct bench *bench, uint64_t *seed)
     case 'i':
         bench->life = true;
         break;
+    case 'K':
+        bench->keep = true;
+        break;
     case 'O':
         bench->order = order(optarg);
         break;
@@ -294,6 +298,9 @@ int main(int argc, char **argv)
     else
         all_rounds(&bench, seed);
     bench_report(&bench);
-    test_dir_free(bench.dir);
+    if (bench.keep)
+        fprintf(stderr, "bench: its files are in %s\n", bench.dir);
+    else
+        test_dir_free(bench.dir);
     return 0;
 }

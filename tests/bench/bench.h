@@ -36,6 +36,7 @@ struct bench {
     bool life;       /* what life/life.h says, in place of the other benchmarks */
     size_t threads;  /* of a life */
     enum bench_order order;
+    bool keep; /* the files of a life are left */
     int rounds, round;
     int level;          /* zstd level of the journal and of zstd alone */
     const char *only;   /* benchmark; NULL: all */

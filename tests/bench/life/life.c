@@ -330,7 +330,7 @@ static void in_real_order(struct bench *bench, uint64_t seed)
     begin("appending");
     for (size_t i = 0; i < long_runs(bench); i++)
         append(bench);
-    remove_all(bench);
+    begin("done");
 }
 
 /* Only what a different order may change. */
@@ -340,13 +340,14 @@ static void scattered(struct bench *bench, uint64_t seed)
     begin("the newest messages of threads");
     newest(bench, "scattered-newest");
     begin("done");
-    remove_all(bench);
 }
 
 void bench_life(struct bench *bench, uint64_t seed)
 {
     if (bench->order != BENCH_ORDER_SCATTERED)
         in_real_order(bench, seed);
+    if (bench->order == BENCH_ORDER_BOTH)
+        remove_all(bench);
     if (bench->order != BENCH_ORDER_REAL)
         scattered(bench, seed);
 }
