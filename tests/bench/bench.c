@@ -120,23 +120,15 @@ static void check_names(const struct bench *bench)
 }
 
 static const struct option options[] = {
-    {"json", no_argument, NULL, 'j'},
-    {"markdown", no_argument, NULL, 'k'},
-    {"messages", required_argument, NULL, 'm'},
-    {"data", required_argument, NULL, 'f'},
-    {"ops", required_argument, NULL, 'n'},
-    {"large", required_argument, NULL, 'L'},
-    {"rounds", required_argument, NULL, 'r'},
-    {"level", required_argument, NULL, 'l'},
-    {"only", required_argument, NULL, 'o'},
-    {"engine", required_argument, NULL, 'e'},
-    {"dir", required_argument, NULL, 'd'},
-    {"seed", required_argument, NULL, 's'},
-    {"life", no_argument, NULL, 'i'},
-    {"threads", required_argument, NULL, 't'},
-    {"order", required_argument, NULL, 'O'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+    {"json", no_argument, NULL, 'j'},           {"markdown", no_argument, NULL, 'k'},
+    {"messages", required_argument, NULL, 'm'}, {"data", required_argument, NULL, 'f'},
+    {"ops", required_argument, NULL, 'n'},      {"large", required_argument, NULL, 'L'},
+    {"rounds", required_argument, NULL, 'r'},   {"level", required_argument, NULL, 'l'},
+    {"only", required_argument, NULL, 'o'},     {"engine", required_argument, NULL, 'e'},
+    {"dir", required_argument, NULL, 'd'},      {"seed", required_argument, NULL, 's'},
+    {"life", no_argument, NULL, 'i'},           {"threads", required_argument, NULL, 't'},
+    {"order", required_argument, NULL, 'O'},    {"keep", no_argument, NULL, 'K'},
+    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
 };
 
 static void take_number(int option, struct bench *bench, uint64_t *seed)
