@@ -24,4 +24,25 @@ void avj_snapshot_consider(struct avj_store *store);
 /* Writes one where the log has grown enough, after waiting for the background. */
 void avj_snapshot_at_close(struct avj_store *store);
 
+/* snapshot_write.c: the view, into an open and empty file; durable on return. */
+AVJ_CHECKED enum avj_status avj_snapshot_put(struct avj_view *view, const struct avj_io *io,
+                                             int file, const uint8_t journal_id[16],
+                                             uint64_t *bytes, struct avj_error *err);
+
+struct avj_snapshot_header;
+
+/* snapshot_open.c: reads and verifies the header, the file's size included. */
+bool avj_snapshot_header_read(const struct avj_io *io, int file,
+                              struct avj_snapshot_header *header);
+/* The view that an open snapshot holds, verified; NULL: it is damaged, stale, or memory is out. */
+struct avj_view *avj_snapshot_take(const struct avj_io *io, int file,
+                                   const struct avj_snapshot_header *header,
+                                   const struct avj_source *source, bool threads);
+
+#define AVJ_SNAPSHOT_FOLDER "snapshots"
+/* Records behind the last snapshot from which on a new one pays, and the least time between two by
+ * one process. */
+#define AVJ_SNAPSHOT_RECORDS  16384
+#define AVJ_SNAPSHOT_PAUSE_MS 5000
+
 #endif

@@ -34,9 +34,10 @@ struct avj_store {
     bool frozen; /* opened at a moment of the past */
     bool ready;  /* open is done: watchers are told */
 
-    uint64_t snapshot_seq;               /* of the one that open used; 0: none */
-    uint64_t snapshot_tail;              /* last record when a snapshot was last written or used */
-    uint64_t folded;                     /* by open */
+    uint64_t snapshot_seq;     /* of the one that open used; 0: none */
+    uint64_t snapshot_tail;    /* last record when a snapshot was last written or used */
+    int64_t snapshot_ended_ms; /* when this process last had one written, monotonic; 0: never */
+    uint64_t folded;           /* by open */
     struct avj_snapshotter *snapshotter; /* snapshot_background.c; NULL: none runs */
 
     struct avj_answer got, listed, paged, parked, walked;
