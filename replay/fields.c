@@ -1,5 +1,7 @@
 /* Canonical maps: see fields.h. */
 #include "replay/fields.h"
+#include "replay/glance.h"
+#include "replay/raw.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -124,11 +126,109 @@ static enum avj_status parse(struct avj_fields fields, struct avj_tree **tree,
     return status;
 }
 
+/* ---- merging without trees ---- */
+
+/* A map in canonical form, pair by pair. */
+struct plain {
+    struct avj_raw raw;
+    size_t left; /* pairs, the one at hand included */
+    struct pair key;
+    const uint8_t *from, *value, *to; /* the pair at hand */
+};
+
+static void plain_next(struct plain *p, enum avj_entity entity)
+{
+    struct avj_slice key = {NULL, 0};
+    if (!p->left)
+        return;
+    p->from = p->raw.at;
+    (void)avj_raw_text(&p->raw, &key);
+    p->value = p->raw.at;
+    (void)avj_raw_skip(&p->raw);
+    p->to = p->raw.at;
+    p->key.key = (struct avj_value){.kind = AVJ_TEXT, .text = key.data, .len = key.len};
+    p->key.rank = avj_field_rank(entity, key.data, key.len);
+}
+
+static void plain_begin(struct plain *p, enum avj_entity entity, struct avj_fields fields)
+{
+    p->raw = (struct avj_raw){fields.data, fields.data + fields.len};
+    p->left = 0;
+    if (fields.len)
+        (void)avj_raw_map(&p->raw, &p->left);
+    plain_next(p, entity);
+}
+
+static void plain_step(struct plain *p, enum avj_entity entity)
+{
+    p->left--;
+    plain_next(p, entity);
+}
+
+static void plain_put(const struct plain *p, bool drop_nil, struct avj_pack *body, size_t *count)
+{
+    if (drop_nil && *p->value == 0xc0)
+        return;
+    avj_pack_raw(body, p->from, (size_t)(p->to - p->from));
+    (*count)++;
+}
+
+/* Pairs stand behind one byte that was left for it.  False: out of memory. */
+static bool put_header(struct avj_pack *out, size_t begin, size_t count)
+{
+    if (out->failed)
+        return false;
+    if (count < 16) {
+        out->data[begin] = (uint8_t)(0x80 | count);
+        return true;
+    }
+    struct avj_pack body = {0};
+    avj_pack_raw(&body, out->data + begin + 1, out->len - begin - 1);
+    out->len = begin;
+    avj_pack_map(out, count);
+    avj_pack_raw(out, body.data, body.len);
+    bool ok = !body.failed && !out->failed;
+    avj_pack_release(&body);
+    return ok;
+}
+
+/* Both maps are canonical: one pass over both. */
+static enum avj_status merge_plain(enum avj_entity entity, struct avj_fields base,
+                                   struct avj_fields patch, bool drop_nil, struct avj_pack *out)
+{
+    struct plain b, p;
+    size_t count = 0, begin = out->len;
+    avj_pack_raw(out, "", 1); /* room for the header of a small map */
+    plain_begin(&b, entity, base);
+    plain_begin(&p, entity, patch);
+    while (b.left || p.left) {
+        int order = !b.left ? 1 : !p.left ? -1 : compare_keys(&b.key, &p.key);
+        if (order < 0) {
+            plain_put(&b, drop_nil, out, &count);
+            plain_step(&b, entity);
+            continue;
+        }
+        plain_put(&p, drop_nil, out, &count);
+        plain_step(&p, entity);
+        if (order == 0)
+            plain_step(&b, entity);
+    }
+    return put_header(out, begin, count) ? AVJ_OK : AVJ_ENOMEM;
+}
+
+static bool is_plain(enum avj_entity entity, struct avj_fields fields)
+{
+    struct avj_facts facts;
+    return fields.len == 0 || avj_fields_plain(entity, fields, false, &facts);
+}
+
 enum avj_status avj_fields_merge(enum avj_entity entity, struct avj_fields base,
                                  struct avj_fields patch, bool drop_nil, struct avj_pack *out)
 {
     struct avj_tree *base_tree, *patch_tree = NULL;
     struct avj_value base_root, patch_root;
+    if (is_plain(entity, base) && is_plain(entity, patch))
+        return merge_plain(entity, base, patch, drop_nil, out);
     enum avj_status status = parse(base, &base_tree, &base_root);
     if (status == AVJ_OK)
         status = parse(patch, &patch_tree, &patch_root);

@@ -116,7 +116,8 @@ static bool read_pair(struct avj_raw *raw, struct avj_glance *g, uint32_t *seen)
     case 'e':
         return read_entity(raw, g);
     case 'i':
-        return avj_raw_text(raw, &g->id);
+        return avj_raw_text(raw, &g->id) && g->id.len <= AVJ_ID_MAX &&
+               !memchr(g->id.data, 0, g->id.len);
     case 'o':
         return read_op(raw, g);
     case 'f':

@@ -25,6 +25,15 @@ static int compare(const struct avj_view *view, const struct avj_slot *a, const 
     return avj_slot_compare_ids(&view->slots, a, b);
 }
 
+/* Thread lists are ordered by it without a look at messages. */
+static void note_newest(struct avj_view *view, const struct avj_slot *slot)
+{
+    struct avj_thread *thread = avj_view_thread(view, slot->thread);
+    uint32_t len = thread->messages.len;
+    thread->newest_ms =
+        len ? avj_view_slot(view, avj_thread_messages(view, thread)[len - 1])->created_ms : 0;
+}
+
 /* First place whose document is not before `slot`. */
 static size_t place_of(const struct avj_view *view, const struct avj_span *list,
                        const struct avj_slot *slot)
@@ -59,6 +68,7 @@ void avj_list_remove(struct avj_view *view, uint32_t number)
     assert(at < list->len && items[at] == number);
     list->len--;
     memmove(items + at, items + at + 1, (list->len - at) * sizeof(*items));
+    note_newest(view, slot);
 }
 
 /* Makes room for one more; what is mapped moves into memory of its own. */
@@ -87,10 +97,18 @@ enum avj_status avj_list_add(struct avj_view *view, uint32_t number)
     if (!list_grow(view, list))
         return AVJ_ENOMEM;
     uint32_t *items = items_of(view, list);
+    struct avj_thread *thread = avj_view_thread(view, slot->thread);
+    if (list == &thread->messages && (!list->len || slot->created_ms > thread->newest_ms)) {
+        /* Nearly every message: no other one has to be looked at. */
+        items[list->len++] = number;
+        thread->newest_ms = slot->created_ms;
+        return AVJ_OK;
+    }
     size_t at = place_of(view, list, slot);
     memmove(items + at + 1, items + at, (list->len - at) * sizeof(*items));
     items[at] = number;
     list->len++;
+    note_newest(view, slot);
     return AVJ_OK;
 }
 

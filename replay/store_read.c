@@ -63,20 +63,10 @@ static enum avj_status fill_state(struct avj_store *store, uint32_t number,
     return failed ? no_memory("reading", err) : AVJ_OK;
 }
 
-static void fill_thread(const struct avj_view *view, const struct avj_slot *slot,
-                        struct avj_doc *doc)
+static int64_t last_message(const struct avj_thread *thread)
 {
-    if (!slot->thread)
-        return;
-    const struct avj_thread *thread = avj_view_thread(view, slot->thread);
-    doc->last_message_ms = thread->last_message_ms;
-    doc->messages = thread->messages.len;
-    if (!thread->messages.len)
-        return;
-    uint32_t newest = avj_thread_messages(view, thread)[thread->messages.len - 1];
-    int64_t ms = avj_view_slot(view, newest)->created_ms;
-    if (ms > doc->last_message_ms)
-        doc->last_message_ms = ms;
+    return thread->newest_ms > thread->last_message_ms ? thread->newest_ms
+                                                       : thread->last_message_ms;
 }
 
 enum avj_status avj_doc_fill(struct avj_store *store, uint32_t number, struct avj_arena *memory,
@@ -101,8 +91,11 @@ enum avj_status avj_doc_fill(struct avj_store *store, uint32_t number, struct av
         avj_arena_copy(memory, avj_slot_id(&view->slots, slot, buffer), avj_slot_id_len(slot) + 1);
     if (!doc->fields.data || !doc->id)
         return no_memory("reading", err);
-    if (doc->entity == AVJ_THREAD)
-        fill_thread(view, slot, doc);
+    if (doc->entity == AVJ_THREAD) {
+        const struct avj_thread *thread = avj_view_thread(view, slot->thread);
+        doc->last_message_ms = last_message(thread);
+        doc->messages = thread->messages.len;
+    }
     return fill_state(store, number, memory, doc, err);
 }
 
@@ -192,19 +185,6 @@ static int by_created(const void *a, const void *b)
     return by_id(x, y);
 }
 
-static struct place place_of(const struct avj_view *view, uint32_t number)
-{
-    const struct avj_slot *slot = avj_view_slot(view, number);
-    struct place place = {.view = view, .number = number, .ms = slot->created_ms};
-    if (avj_slot_entity(slot) == AVJ_THREAD) {
-        struct avj_doc doc = {.last_message_ms = 0};
-        fill_thread(view, slot, &doc);
-        place.ms = doc.last_message_ms;
-        place.pinned = avj_view_thread(view, slot->thread)->pinned;
-    }
-    return place;
-}
-
 /* The visible documents of an entity, in order: *out is malloc'd. */
 static enum avj_status ordered(const struct avj_view *view, enum avj_entity entity, uint32_t **out,
                                size_t *count, struct avj_error *err)
@@ -217,15 +197,16 @@ static enum avj_status ordered(const struct avj_view *view, enum avj_entity enti
         free(*out);
         return no_memory("list", err);
     }
-    if (entity == AVJ_THREAD) {
-        for (uint32_t i = 1; i < view->threads.count; i++)
-            if (avj_view_visible(view, avj_view_thread(view, i)->slot))
-                places[found++] = place_of(view, avj_view_thread(view, i)->slot);
-    } else {
-        for (uint32_t i = 1; i <= avj_slots_last(&view->slots); i++)
-            if (avj_view_visible(view, i) && avj_slot_entity(avj_view_slot(view, i)) == entity)
-                places[found++] = place_of(view, i);
+    for (uint32_t i = 1; entity == AVJ_THREAD && i < view->threads.count; i++) {
+        const struct avj_thread *thread = avj_view_thread(view, i);
+        if (thread->fields.len)
+            places[found++] =
+                (struct place){view, last_message(thread), thread->slot, thread->pinned};
     }
+    for (uint32_t i = 1; entity != AVJ_THREAD && i <= avj_slots_last(&view->slots); i++)
+        if (avj_view_visible(view, i) && avj_slot_entity(avj_view_slot(view, i)) == entity)
+            places[found++] = (struct place){view, avj_view_slot(view, i)->created_ms, i, false};
+    assert(found == n);
     qsort(places, found, sizeof(*places), entity == AVJ_THREAD ? thread_order : by_created);
     for (size_t i = 0; i < found; i++)
         (*out)[i] = places[i].number;
