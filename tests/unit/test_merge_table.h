@@ -36,6 +36,7 @@ struct table_case {
 #define KEEPS_MODEL                                                                                \
     "{'t':'ack','e':'message','i':'m','r':'r','s':3,'x':201,'v':'" V(                              \
         "6") "','k':['model'],'f':{'id':'m','content':'a'}}"
+#define CLOCK(offset) "{'t':'session','o':'clock','d':" offset "}"
 #define THREAD_TIMES(v, ms)                                                                        \
     "{'t':'remote','e':'thread','i':'t','r':'r','v':'" v "','f':{'id':'t','lastMessageAt':'" ms    \
     "'}}"
@@ -346,6 +347,40 @@ static const struct table_case merge_cases[] = {
      1,
      false,
      "remote"},
+
+    {48, /* ours is 4 s ahead: @5 is second 1 there */
+     {CLOCK("-4000"), BASE(V("0"), "a"), EDIT("5", "b")},
+     BASE(V("3"), "c"),
+     V("3"),
+     SHOWS("c"),
+     0,
+     false,
+     "conflict lost here {'content':'b'}; remote"},
+    {48, /* in an answer too */
+     {CLOCK("-4000"), BASE(V("0"), "a"), EDIT("4", "b"), PUSH("4"), EDIT("5", "c")},
+     DONE("4", AS_UPDATE, "'" V("0") "'", V("3"), "'content':'d'"),
+     V("3"),
+     SHOWS("d"),
+     0,
+     false,
+     "conflict lost here {'content':'c'}; ack"},
+    {49, /* ours is 3 s behind: @3 is second 6 there */
+     {CLOCK("3000"), BASE(V("0"), "a"), EDIT("3", "b")},
+     BASE(V("5"), "c"),
+     V("5"),
+     SHOWS("b"),
+     1,
+     false,
+     "conflict lost there {'content':'c'}; remote"},
+    {49, /* the last measurement counts; one that can not be is none */
+     {CLOCK("-9000"), CLOCK("3000"), CLOCK("9223372036854775807"), BASE(V("0"), "a"),
+      EDIT("3", "b")},
+     BASE(V("5"), "c"),
+     V("5"),
+     SHOWS("b"),
+     1,
+     false,
+     "conflict lost there {'content':'c'}; remote"},
 
     {50,
      {CREATE("a"), PUSH("2")},
