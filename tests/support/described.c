@@ -65,7 +65,8 @@ static void put_rows(const struct avj_document *d, struct avj_pack *out)
 static void put_pending(const struct avj_document *d, struct avj_pack *out)
 {
     avj_pack_list(out, 6 * d->pending_count);
-    for (const struct avj_pending *p = d->pending; p < d->pending + d->pending_count; p++) {
+    for (size_t i = 0; i < d->pending_count; i++) {
+        const struct avj_pending *p = &d->pending[i];
         avj_pack_int(out, (int64_t)p->seq);
         avj_pack_int(out, (int64_t)p->hlc);
         avj_pack_int(out, p->op);
