@@ -50,30 +50,42 @@ static void check_files(struct run *run)
     check_session_file(run);
 }
 
-static enum avj_status check_records(struct run *run)
+static enum avj_status check_with(struct run *run, struct fsck_pipe *pipe)
 {
-    const struct fsck_options *o = run->options;
-    run->audit = o->audit ? fsck_audit_new(o->audit_id) : NULL;
-    run->fold = fsck_fold_new(&run->findings, run->audit);
-    if (!run->fold || (o->audit && !run->audit))
-        return avj_fail(run->err, AVJ_ENOMEM, "out of memory");
     struct fsck_checking checking = {
         .capture = &run->capture,
         .findings = &run->findings,
-        .fold = run->fold,
+        .pipe = pipe,
         .summary = &run->summary,
         .deadline_ms = run->deadline_ms,
         .progress = run->sink->progress,
         .progress_arg = run->sink->arg,
     };
     enum avj_status status = fsck_check(&checking, run->err);
+    if (fsck_pipe_end(pipe) != AVJ_OK)
+        status = avj_fail(run->err, AVJ_ENOMEM, "out of memory");
+    return status;
+}
+
+static enum avj_status check_records(struct run *run)
+{
+    const struct fsck_options *o = run->options;
+    run->audit = o->audit ? fsck_audit_new(o->audit_id) : NULL;
+    run->fold = fsck_fold_new(&run->capture, run->audit);
+    struct fsck_pipe *pipe = run->fold ? fsck_pipe_new(run->fold) : NULL;
+    if (!pipe || (o->audit && !run->audit)) {
+        fsck_pipe_free(pipe);
+        return avj_fail(run->err, AVJ_ENOMEM, "out of memory");
+    }
+    enum avj_status status = check_with(run, pipe);
+    fsck_pipe_free(pipe);
     run->summary.complete = status == AVJ_OK;
     if (status == AVJ_ETIMEOUT) {
         fsck_detail(fsck_findings_add(&run->findings, FSCK_UNFINISHED), "%llu records were checked",
                     (unsigned long long)run->summary.records);
     }
     if (status != AVJ_ENOMEM)
-        fsck_fold_finish(run->fold, &run->summary);
+        fsck_fold_finish(run->fold, &run->findings, &run->summary);
     return status;
 }
 

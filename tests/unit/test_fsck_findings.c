@@ -64,6 +64,12 @@ static void ids_that_were_given_stay(void **state)
         {FSCK_FOLD_STOPPED, "AVJ-F041"},
         {FSCK_UNMATCHED_ACKS, "AVJ-F042"},
         {FSCK_NO_THREAD, "AVJ-F043"},
+        {FSCK_NOT_FETCHED, "AVJ-F044"},
+        {FSCK_SNAPSHOT_DAMAGED, "AVJ-F045"},
+        {FSCK_SNAPSHOT_STALE, "AVJ-F046"},
+        {FSCK_SNAPSHOT_DIFFERS, "AVJ-F047"},
+        {FSCK_SNAPSHOT_LEFTOVER, "AVJ-F048"},
+        {FSCK_SNAPSHOT_OTHER, "AVJ-F049"},
         {FSCK_UNFINISHED, "AVJ-F050"},
         {FSCK_MORE, "AVJ-F051"},
     };
@@ -93,6 +99,28 @@ static void what_is_too_much_is_counted_and_told(void **state)
     fsck_findings_release(&list);
 }
 
+static void joined_lists_are_one(void **state)
+{
+    (void)state;
+    struct fsck_findings list = {0}, other = {0};
+
+    fsck_findings_add(&list, FSCK_PAYLOAD);
+    struct fsck_finding *finding = fsck_findings_add(&other, FSCK_NOT_FETCHED);
+    fsck_ids_add(&finding->messages, "m", 1);
+    for (int i = 0; i <= FSCK_FINDINGS_PER_KIND; i++)
+        fsck_findings_add(&other, FSCK_NO_THREAD);
+    fsck_findings_join(&list, &other);
+    assert_int_equal(other.count, 0);
+    assert_int_equal(list.count, 2 + FSCK_FINDINGS_PER_KIND);
+    assert_int_equal(list.by_code[FSCK_NO_THREAD], FSCK_FINDINGS_PER_KIND + 1);
+    assert_int_equal(list.by_severity[FSCK_DAMAGED], 2);
+    assert_int_equal(list.items[0]->code, FSCK_PAYLOAD);
+    assert_int_equal(list.items[1]->code, FSCK_NOT_FETCHED);
+    assert_string_equal(list.items[1]->messages.ids[0], "m");
+    fsck_findings_release(&list);
+    fsck_findings_release(&other);
+}
+
 static void an_id_is_listed_once_and_the_list_is_bounded(void **state)
 {
     (void)state;
@@ -117,6 +145,7 @@ int main(void)
         cmocka_unit_test(every_kind_is_complete_and_its_id_is_its_own),
         cmocka_unit_test(ids_that_were_given_stay),
         cmocka_unit_test(what_is_too_much_is_counted_and_told),
+        cmocka_unit_test(joined_lists_are_one),
         cmocka_unit_test(an_id_is_listed_once_and_the_list_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,206 @@
+/* Records between two threads: see fsck_pipe.h. */
+#include "fsck/fsck_pipe.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCHES       4
+#define BATCH_BYTES   ((size_t)256 * 1024)
+#define BATCH_RECORDS 1024
+
+struct item {
+    uint64_t offset, seq;
+    size_t end; /* in the batch's bytes */
+};
+
+/* Records of one segment, copied one behind the other, and the gap that follows them. */
+struct batch {
+    uint8_t *bytes;
+    size_t cap, used;
+    uint64_t segment;
+    struct item items[BATCH_RECORDS];
+    size_t count;
+    bool gap;
+    uint64_t gap_first, gap_last;
+    struct fsck_finding *gap_finding;
+};
+
+struct fsck_pipe {
+    struct fsck_fold *fold;
+    struct batch batches[BATCHES];
+    uint64_t filled; /* batches, ever: by whom calls */
+    bool threaded, alone;
+    pthread_t thread;
+    pthread_mutex_t mutex; /* what follows is under it */
+    pthread_cond_t moved;
+    uint64_t made, used; /* batches, ever */
+    bool ended;
+    enum avj_status status; /* the first that was not AVJ_OK */
+};
+
+struct fsck_pipe *fsck_pipe_new(struct fsck_fold *fold)
+{
+    struct fsck_pipe *pipe = calloc(1, sizeof(*pipe));
+    if (!pipe)
+        return NULL;
+    pipe->fold = fold;
+    pthread_mutex_init(&pipe->mutex, NULL);
+    pthread_cond_init(&pipe->moved, NULL);
+    return pipe;
+}
+
+void fsck_pipe_free(struct fsck_pipe *pipe)
+{
+    if (!pipe)
+        return;
+    for (size_t i = 0; i < BATCHES; i++)
+        free(pipe->batches[i].bytes);
+    pthread_cond_destroy(&pipe->moved);
+    pthread_mutex_destroy(&pipe->mutex);
+    free(pipe);
+}
+
+/* ---- folding ---- */
+
+static enum avj_status fold_batch(struct fsck_fold *fold, const struct batch *b)
+{
+    enum avj_status status = AVJ_OK;
+    size_t begin = 0;
+    for (size_t i = 0; status == AVJ_OK && i < b->count; i++) {
+        const struct item *item = &b->items[i];
+        status = fsck_fold_record(fold, b->segment, item->offset, item->seq, b->bytes + begin,
+                                  item->end - begin);
+        begin = item->end;
+    }
+    if (status == AVJ_OK && b->gap)
+        status = fsck_fold_gap(fold, b->gap_first, b->gap_last, b->gap_finding);
+    return status;
+}
+
+/* The batch at hand is folded, or passed over after a failure. */
+static void use(struct fsck_pipe *pipe, const struct batch *b, bool failed)
+{
+    enum avj_status status = failed ? AVJ_OK : fold_batch(pipe->fold, b);
+    pthread_mutex_lock(&pipe->mutex);
+    pipe->used++;
+    if (pipe->status == AVJ_OK)
+        pipe->status = status;
+    pthread_cond_signal(&pipe->moved);
+    pthread_mutex_unlock(&pipe->mutex);
+}
+
+static void *fold_on(void *arg)
+{
+    struct fsck_pipe *pipe = arg;
+    for (;;) {
+        pthread_mutex_lock(&pipe->mutex);
+        while (pipe->made == pipe->used && !pipe->ended)
+            pthread_cond_wait(&pipe->moved, &pipe->mutex);
+        bool more = pipe->made != pipe->used, failed = pipe->status != AVJ_OK;
+        const struct batch *b = &pipe->batches[pipe->used % BATCHES];
+        pthread_mutex_unlock(&pipe->mutex);
+        if (!more)
+            return NULL;
+        use(pipe, b, failed);
+    }
+}
+
+/* ---- handing over ---- */
+
+static void start(struct fsck_pipe *pipe)
+{
+    pipe->threaded = pthread_create(&pipe->thread, NULL, fold_on, pipe) == 0;
+    pipe->alone = !pipe->threaded;
+}
+
+/* The batch being filled is given away, and the next one is free on return.  Without a thread it is
+ * folded here. */
+static void hand_over(struct fsck_pipe *pipe)
+{
+    pthread_mutex_lock(&pipe->mutex);
+    pipe->made = ++pipe->filled;
+    bool failed = pipe->status != AVJ_OK;
+    pthread_cond_signal(&pipe->moved);
+    while (pipe->threaded && pipe->made - pipe->used == BATCHES)
+        pthread_cond_wait(&pipe->moved, &pipe->mutex);
+    pthread_mutex_unlock(&pipe->mutex);
+    if (!pipe->threaded)
+        use(pipe, &pipe->batches[(pipe->filled - 1) % BATCHES], failed);
+    struct batch *next = &pipe->batches[pipe->filled % BATCHES];
+    next->used = next->count = 0;
+    next->gap = false;
+}
+
+static enum avj_status status_of(struct fsck_pipe *pipe)
+{
+    pthread_mutex_lock(&pipe->mutex);
+    enum avj_status status = pipe->status;
+    pthread_mutex_unlock(&pipe->mutex);
+    return status;
+}
+
+/* Room for so many bytes more; memory that one large record took is given back. */
+static bool make_room(struct batch *b, size_t len)
+{
+    size_t wanted = b->used + len < BATCH_BYTES ? BATCH_BYTES : b->used + len;
+    if (wanted <= b->cap && (b->used || b->cap == BATCH_BYTES || wanted > BATCH_BYTES))
+        return true;
+    uint8_t *bytes = realloc(b->bytes, wanted);
+    if (!bytes)
+        return false;
+    b->bytes = bytes;
+    b->cap = wanted;
+    return true;
+}
+
+static bool is_full(const struct batch *b, uint64_t segment, size_t len)
+{
+    return b->count &&
+           (b->count == BATCH_RECORDS || b->segment != segment || b->used + len > BATCH_BYTES);
+}
+
+enum avj_status fsck_pipe_record(struct fsck_pipe *pipe, uint64_t segment, uint64_t offset,
+                                 uint64_t seq, const void *data, size_t len)
+{
+    struct batch *b = &pipe->batches[pipe->filled % BATCHES];
+    enum avj_status status = AVJ_OK;
+    if (is_full(b, segment, len)) {
+        if (!pipe->threaded && !pipe->alone)
+            start(pipe);
+        hand_over(pipe);
+        status = status_of(pipe);
+        b = &pipe->batches[pipe->filled % BATCHES];
+    }
+    if (status != AVJ_OK || !make_room(b, len))
+        return AVJ_ENOMEM;
+    memcpy(b->bytes + b->used, data, len);
+    b->used += len;
+    b->segment = segment;
+    b->items[b->count++] = (struct item){offset, seq, b->used};
+    return AVJ_OK;
+}
+
+void fsck_pipe_gap(struct fsck_pipe *pipe, uint64_t first, uint64_t last,
+                   struct fsck_finding *finding)
+{
+    struct batch *b = &pipe->batches[pipe->filled % BATCHES];
+    b->gap = true;
+    b->gap_first = first;
+    b->gap_last = last;
+    b->gap_finding = finding;
+    hand_over(pipe);
+}
+
+enum avj_status fsck_pipe_end(struct fsck_pipe *pipe)
+{
+    hand_over(pipe);
+    pthread_mutex_lock(&pipe->mutex);
+    pipe->ended = true;
+    pthread_cond_signal(&pipe->moved);
+    pthread_mutex_unlock(&pipe->mutex);
+    if (pipe->threaded)
+        pthread_join(pipe->thread, NULL);
+    pipe->threaded = false;
+    return status_of(pipe);
+}
