@@ -119,7 +119,9 @@ static struct avj_view *open_one(struct avj_store *store, const struct avj_sourc
         return NULL;
     enum avj_status status = avj_journal_info(store->journal, &info, NULL);
     if (status == AVJ_OK) {
-        *bad = !avj_snapshot_header_read(io, file, &h) || h.seq != seq ||
+        /* Behind the log's end there may be a record that a power cut left there: it will not stay.
+         */
+        *bad = !avj_snapshot_header_read(io, file, &h) || h.seq != seq || h.seq >= info.next_seq ||
                memcmp(info.journal_id, h.journal_id, 16) != 0;
         if (!*bad && fits_moment(store, &h))
             *bad = avj_snapshot_take(io, file, &h, source, !store->options.journal.no_background,
