@@ -80,8 +80,9 @@ static void put_pending(const struct avj_document *d, struct avj_pack *out)
 static void put_state(struct avj_view *view, uint32_t number, struct avj_pack *out)
 {
     struct avj_document *d;
-    must(avj_view_open(view, number, &d, NULL) == AVJ_OK, "a document does not open");
-    must(avj_view_load(view, d, NULL) == AVJ_OK, "a document does not load");
+    struct avj_error err = {0};
+    must(avj_view_open(view, number, &d, &err) == AVJ_OK, err.message);
+    must(avj_view_load(view, d, &err) == AVJ_OK, err.message);
     must(d->derived || avj_document_derive(d) == AVJ_OK, "a document can not be derived");
     avj_pack_list(out, 12);
     avj_pack_int(out, d->entity);
@@ -113,7 +114,8 @@ static void put_document(struct avj_view *view, uint32_t number, bool deep, stru
     put_id(view, slot->thread ? avj_view_thread(view, slot->thread)->slot : 0, out);
     avj_pack_int(out, (int64_t)avj_slot_body(slot));
     avj_pack_int(out, (int64_t)avj_outbox_turn(view, number));
-    must(avj_view_fields(view, number, &fields, NULL) == AVJ_OK, "fields can not be read");
+    struct avj_error err = {0};
+    must(avj_view_fields(view, number, &fields, &err) == AVJ_OK, err.message);
     put_fields(fields, out);
     put_row(view, number, out);
     if (deep)
