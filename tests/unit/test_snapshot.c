@@ -94,19 +94,28 @@ static void rewrite_header(struct rig *rig, size_t offset, uint8_t value)
     avj_put_le64(page + 4088, avj_hash64(page, 4088));
 }
 
-/* The segments of the backup in place of those that are there. */
+static bool is_of_snapshots(const char *name)
+{
+    return strncmp(name, JOURNAL "/snapshots/", strlen(JOURNAL "/snapshots/")) == 0;
+}
+
+/* The log of the backup in place of the one that is there. */
 static void restore_log(struct rig *rig)
 {
     const char *name;
-    for (size_t i = 0; (name = mem_io_name(rig->mem, i)) != NULL;)
-        if (strncmp(name, JOURNAL "/snapshots/", strlen(JOURNAL "/snapshots/")) != 0)
-            mem_io_remove(rig->mem, name);
-        else
+    for (size_t i = 0; (name = mem_io_name(rig->mem, i)) != NULL;) {
+        char *copy = strdup(name);
+        assert_non_null(copy);
+        if (is_of_snapshots(copy))
             i++;
+        else
+            mem_io_remove(rig->mem, copy);
+        free(copy);
+    }
     for (size_t i = 0; (name = mem_io_name(rig->backup, i)) != NULL; i++) {
         size_t len;
         const uint8_t *data = mem_io_data(rig->backup, name, &len);
-        if (strncmp(name, JOURNAL "/snapshots/", strlen(JOURNAL "/snapshots/")) != 0)
+        if (!is_of_snapshots(name))
             mem_io_put(rig->mem, name, data, len);
     }
     for (size_t i = rig->backup_count; i < rig->s.records.count; i++)
@@ -341,7 +350,7 @@ static size_t count_files(struct rig *rig)
     size_t count = 0;
     const char *name;
     for (size_t i = 0; (name = mem_io_name(rig->mem, i)) != NULL; i++)
-        count += strncmp(name, JOURNAL "/snapshots/", strlen(JOURNAL "/snapshots/")) == 0;
+        count += is_of_snapshots(name);
     return count;
 }
 
