@@ -206,13 +206,23 @@ static void read_logs(const struct bench *bench)
 
 /* ---- searching ---- */
 
-static const struct {
+static struct {
     const char *series, *word, *limit;
+    uint64_t hits; /* of the first engine */
 } searches[] = {
-    {"life-search-rare", LIFE_RARE, "0"},
-    {"life-search-common", LIFE_COMMON, "0"},
-    {"life-search-common-50", LIFE_COMMON, "50"},
+    {"life-search-rare", LIFE_RARE, "0", 0},
+    {"life-search-common", LIFE_COMMON, "0", 0},
+    {"life-search-common-50", LIFE_COMMON, "50", 0},
 };
+
+/* What looks for words only finds less. */
+static void same_hits(size_t i, uint64_t hits, bool whole_words, const char *name)
+{
+    if (searches[i].hits == 0)
+        searches[i].hits = hits;
+    if (whole_words ? hits > searches[i].hits : hits != searches[i].hits)
+        bench_die("%s: %s finds something else than the first engine", searches[i].series, name);
+}
 
 static void search_by(const struct bench *bench, const char *name, const char *engine,
                       const char *folder)
@@ -223,6 +233,7 @@ static void search_by(const struct bench *bench, const char *name, const char *e
         add_ms(bench, searches[i].series, name, &answer);
         bench_add(searches[i].series, name, bench->messages, "hits",
                   (double)life_answer(&answer, "hits"));
+        same_hits(i, life_answer(&answer, "hits"), strcmp(name, "sqlite-fts") == 0, name);
         life_answer_free(&answer);
     }
 }
