@@ -10,7 +10,7 @@
 
 struct fsck_fold {
     struct fsck_findings findings;
-    struct fsck_audit *audit;
+    struct fsck_fold_with with;
     struct fsck_source *source;
     struct avj_view *view;
     struct fsck_docs *docs; /* behind the first gap */
@@ -27,13 +27,13 @@ struct placed {
     size_t len;
 };
 
-struct fsck_fold *fsck_fold_new(const struct fsck_capture *capture, struct fsck_audit *audit)
+struct fsck_fold *fsck_fold_new(const struct fsck_fold_with *with)
 {
     struct fsck_fold *fold = calloc(1, sizeof(*fold));
     if (!fold)
         return NULL;
-    fold->audit = audit;
-    fold->source = fsck_source_new(capture);
+    fold->with = *with;
+    fold->source = fsck_source_new(with->capture);
     struct avj_source source = {fold->source, fsck_source_fetch};
     fold->view = fold->source ? avj_view_new(&source) : NULL;
     if (!fold->view) {
@@ -52,6 +52,12 @@ void fsck_fold_free(struct fsck_fold *fold)
     fsck_docs_free(fold->docs);
     fsck_findings_release(&fold->findings);
     free(fold);
+}
+
+void fsck_fold_recent(struct fsck_fold *fold,
+                      bool (*find)(void *arg, uint64_t seq, struct avj_slice *record), void *arg)
+{
+    fsck_source_recent(fold->source, find, arg);
 }
 
 /* ---- what is wrong with a record ---- */
@@ -104,8 +110,8 @@ static enum avj_status look_at_entry(struct fsck_fold *fold, const struct placed
         note_unknown(fold, entry.type_name);
     if (fold->docs)
         status = fsck_docs_entry(fold->docs, &entry);
-    if (status == AVJ_OK && fold->audit)
-        status = fsck_audit_entry(fold->audit, at->seq, &entry);
+    if (status == AVJ_OK && fold->with.audit)
+        status = fsck_audit_entry(fold->with.audit, at->seq, &entry);
     avj_entry_release(&entry);
     return status;
 }
@@ -148,7 +154,7 @@ static enum avj_status fold_in(struct fsck_fold *fold, const struct placed *at, 
         status = avj_view_apply(fold->view, at->seq, at->data, at->len, err);
     if (status == AVJ_OK || status == AVJ_EFORMAT)
         fold->folded_to = at->seq;
-    *look = fold->audit || status == AVJ_EFORMAT || *unknown != before;
+    *look = fold->with.audit || fold->with.deep || status == AVJ_EFORMAT || *unknown != before;
     if (status != AVJ_OK && status != AVJ_EFORMAT && status != AVJ_ENOMEM) {
         *look = true;
         status = not_fetched(fold, at, err);
@@ -172,6 +178,9 @@ enum avj_status fsck_fold_record(struct fsck_fold *fold, uint64_t segment, uint6
         status = look_at_entry(fold, &at, &good);
     if (status == AVJ_OK && refused && good)
         bad_record(fold, FSCK_NOT_FOLDED, &at, err.message);
+    if (seq >= fsck_snapshots_next(fold->with.snapshots))
+        fsck_snapshots_meet(fold->with.snapshots, seq, data, len,
+                            fold->gap_first ? NULL : fold->view);
     return status;
 }
 
@@ -185,6 +194,12 @@ enum avj_status fsck_fold_gap(struct fsck_fold *fold, uint64_t first, uint64_t l
 }
 
 /* ---- the end ---- */
+
+enum avj_status fsck_fold_load_snapshots(struct fsck_fold *fold)
+{
+    struct avj_source source = {fold->source, fsck_source_fetch};
+    return fsck_snapshots_load(fold->with.snapshots, fold->view, fold->folded_to, &source);
+}
 
 static void add_counts(struct fsck_fold *fold, struct fsck_summary *summary)
 {

@@ -10,14 +10,25 @@
 
 #include "fsck/fsck.h"
 #include "fsck/fsck_audit.h"
+#include "fsck/fsck_snapshots.h"
 #include "fsck/fsck_source.h"
 
 struct fsck_fold;
 
-/* capture: as fsck_source_new; audit (NULL: no audit): borrowed until free.  NULL: out of memory.
- */
-struct fsck_fold *fsck_fold_new(const struct fsck_capture *capture, struct fsck_audit *audit);
+struct fsck_fold_with {
+    const struct fsck_capture *capture; /* as fsck_source_new */
+    struct fsck_snapshots *snapshots;   /* meet their records; borrowed until free */
+    struct fsck_audit *audit;           /* NULL: no audit; borrowed until free */
+    bool deep; /* decode entries in full where a glance is enough to fold them */
+};
+
+/* NULL: out of memory. */
+struct fsck_fold *fsck_fold_new(const struct fsck_fold_with *with);
 void fsck_fold_free(struct fsck_fold *fold);
+
+/* As fsck_source_recent. */
+void fsck_fold_recent(struct fsck_fold *fold,
+                      bool (*find)(void *arg, uint64_t seq, struct avj_slice *record), void *arg);
 
 /* The record with number seq, of the frame at `offset` of `segment`.  Errors: AVJ_ENOMEM. */
 AVJ_CHECKED enum avj_status fsck_fold_record(struct fsck_fold *fold, uint64_t segment,
@@ -28,6 +39,9 @@ AVJ_CHECKED enum avj_status fsck_fold_record(struct fsck_fold *fold, uint64_t se
  * such gaps.  Only ids are added to `finding` (borrowed, NULL: none).  Errors: AVJ_ENOMEM. */
 AVJ_CHECKED enum avj_status fsck_fold_gap(struct fsck_fold *fold, uint64_t first, uint64_t last,
                                           struct fsck_finding *finding);
+
+/* fsck_snapshots_load with the view as it is.  Errors: AVJ_ENOMEM. */
+AVJ_CHECKED enum avj_status fsck_fold_load_snapshots(struct fsck_fold *fold);
 
 /* Adds the findings to the list, those that only the whole log shows too, and the view to the
  * summary. */

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCHES       4
+#define AHEAD         4  /* batches that are read and not folded */
+#define KEPT          64 /* those folded last, where entries that later ones need are found */
+#define BATCHES       (AHEAD + KEPT)
 #define BATCH_BYTES   ((size_t)256 * 1024)
 #define BATCH_RECORDS 1024
 
@@ -39,28 +41,6 @@ struct fsck_pipe {
     enum avj_status status; /* the first that was not AVJ_OK */
 };
 
-struct fsck_pipe *fsck_pipe_new(struct fsck_fold *fold)
-{
-    struct fsck_pipe *pipe = calloc(1, sizeof(*pipe));
-    if (!pipe)
-        return NULL;
-    pipe->fold = fold;
-    pthread_mutex_init(&pipe->mutex, NULL);
-    pthread_cond_init(&pipe->moved, NULL);
-    return pipe;
-}
-
-void fsck_pipe_free(struct fsck_pipe *pipe)
-{
-    if (!pipe)
-        return;
-    for (size_t i = 0; i < BATCHES; i++)
-        free(pipe->batches[i].bytes);
-    pthread_cond_destroy(&pipe->moved);
-    pthread_mutex_destroy(&pipe->mutex);
-    free(pipe);
-}
-
 /* ---- folding ---- */
 
 static enum avj_status fold_batch(struct fsck_fold *fold, const struct batch *b)
@@ -78,10 +58,21 @@ static enum avj_status fold_batch(struct fsck_fold *fold, const struct batch *b)
     return status;
 }
 
+/* One large record in each would be too much to keep. */
+static void let_go(struct batch *b)
+{
+    if (b->cap <= BATCH_BYTES)
+        return;
+    free(b->bytes);
+    b->bytes = NULL;
+    b->cap = b->used = b->count = 0;
+}
+
 /* The batch at hand is folded, or passed over after a failure. */
-static void use(struct fsck_pipe *pipe, const struct batch *b, bool failed)
+static void use(struct fsck_pipe *pipe, struct batch *b, bool failed)
 {
     enum avj_status status = failed ? AVJ_OK : fold_batch(pipe->fold, b);
+    let_go(b);
     pthread_mutex_lock(&pipe->mutex);
     pipe->used++;
     if (pipe->status == AVJ_OK)
@@ -98,12 +89,56 @@ static void *fold_on(void *arg)
         while (pipe->made == pipe->used && !pipe->ended)
             pthread_cond_wait(&pipe->moved, &pipe->mutex);
         bool more = pipe->made != pipe->used, failed = pipe->status != AVJ_OK;
-        const struct batch *b = &pipe->batches[pipe->used % BATCHES];
+        struct batch *b = &pipe->batches[pipe->used % BATCHES];
         pthread_mutex_unlock(&pipe->mutex);
         if (!more)
             return NULL;
         use(pipe, b, failed);
     }
+}
+
+/* Called while a batch is folded: looks into it and those before, which nobody fills meanwhile. */
+static bool find_recent(void *arg, uint64_t seq, struct avj_slice *record)
+{
+    const struct fsck_pipe *pipe = arg;
+    uint64_t now = pipe->used; /* changed by this thread alone */
+    for (uint64_t back = 0; back < KEPT && back <= now; back++) {
+        const struct batch *b = &pipe->batches[(now - back) % BATCHES];
+        if (!b->count || seq < b->items[0].seq)
+            continue;
+        uint64_t i = seq - b->items[0].seq;
+        if (i >= b->count || b->items[i].seq != seq)
+            return false;
+        size_t begin = i ? b->items[i - 1].end : 0;
+        *record = (struct avj_slice){b->bytes + begin, b->items[i].end - begin};
+        return true;
+    }
+    return false;
+}
+
+/* ---- the pipe ---- */
+
+struct fsck_pipe *fsck_pipe_new(struct fsck_fold *fold)
+{
+    struct fsck_pipe *pipe = calloc(1, sizeof(*pipe));
+    if (!pipe)
+        return NULL;
+    pipe->fold = fold;
+    pthread_mutex_init(&pipe->mutex, NULL);
+    pthread_cond_init(&pipe->moved, NULL);
+    fsck_fold_recent(fold, find_recent, pipe);
+    return pipe;
+}
+
+void fsck_pipe_free(struct fsck_pipe *pipe)
+{
+    if (!pipe)
+        return;
+    for (size_t i = 0; i < BATCHES; i++)
+        free(pipe->batches[i].bytes);
+    pthread_cond_destroy(&pipe->moved);
+    pthread_mutex_destroy(&pipe->mutex);
+    free(pipe);
 }
 
 /* ---- handing over ---- */
@@ -122,7 +157,7 @@ static void hand_over(struct fsck_pipe *pipe)
     pipe->made = ++pipe->filled;
     bool failed = pipe->status != AVJ_OK;
     pthread_cond_signal(&pipe->moved);
-    while (pipe->threaded && pipe->made - pipe->used == BATCHES)
+    while (pipe->threaded && pipe->made - pipe->used == AHEAD)
         pthread_cond_wait(&pipe->moved, &pipe->mutex);
     pthread_mutex_unlock(&pipe->mutex);
     if (!pipe->threaded)
@@ -140,11 +175,10 @@ static enum avj_status status_of(struct fsck_pipe *pipe)
     return status;
 }
 
-/* Room for so many bytes more; memory that one large record took is given back. */
 static bool make_room(struct batch *b, size_t len)
 {
     size_t wanted = b->used + len < BATCH_BYTES ? BATCH_BYTES : b->used + len;
-    if (wanted <= b->cap && (b->used || b->cap == BATCH_BYTES || wanted > BATCH_BYTES))
+    if (wanted <= b->cap)
         return true;
     uint8_t *bytes = realloc(b->bytes, wanted);
     if (!bytes)
@@ -202,5 +236,6 @@ enum avj_status fsck_pipe_end(struct fsck_pipe *pipe)
     if (pipe->threaded)
         pthread_join(pipe->thread, NULL);
     pipe->threaded = false;
+    fsck_fold_recent(pipe->fold, NULL, NULL);
     return status_of(pipe);
 }
