@@ -362,13 +362,14 @@ static void unreadable(struct check *c, enum avj_status status, const char *why)
         c->trouble = avj_fail(&c->trouble_err, status, "%s", why);
 }
 
-/* The segment that the scan has open.  A journal in use may have sealed it since it was captured:
- * the same records under another header. */
+/* The segment that the scan has open.  A journal in use may have sealed or compacted it since it
+ * was captured: the same numbers under another header. */
 static enum avj_status on_segment(void *arg, const struct avj_segment_header *header)
 {
     struct check *c = arg;
     struct fsck_segment *s = c->segment;
-    if (header->sealed && memcmp(header->from.salt, s->header.salt, 16) == 0)
+    const uint8_t *original = s->header.sealed ? s->header.from.salt : s->header.salt;
+    if (header->sealed && memcmp(header->from.salt, original, 16) == 0)
         s->header = *header;
     if (memcmp(header->salt, s->header.salt, 16) == 0)
         join(c, c->before, s);

@@ -17,6 +17,7 @@ static void header_hash(const uint8_t *bytes, uint8_t out[16])
 /* Where the fields of the features stand. */
 #define DICTIONARY_AT 144u
 #define SEALED_AT     176u
+#define COMPACTED_AT  768u
 
 static uint64_t frames_at(const struct avj_segment_header *h)
 {
@@ -54,6 +55,13 @@ static void encode_sealed(const struct avj_sealed_from *from, uint8_t *out)
     avj_put_le64(out + 72, (uint64_t)from->sealed_ms);
 }
 
+static void encode_compacted(const struct avj_compacted *c, uint8_t *out)
+{
+    memcpy(out, c->sealed_content, 16);
+    avj_put_le64(out + 16, c->replaced);
+    avj_put_le64(out + 24, (uint64_t)c->ms);
+}
+
 void avj_segment_header_encode(struct avj_segment_header *h, uint8_t out[AVJ_SEGMENT_HEADER_LEN])
 {
     h->frames_at = frames_at(h);
@@ -61,6 +69,8 @@ void avj_segment_header_encode(struct avj_segment_header *h, uint8_t out[AVJ_SEG
         h->incompat |= AVJ_INCOMPAT_DICTIONARY;
     if (h->sealed)
         h->incompat |= AVJ_INCOMPAT_SEALED;
+    if (h->compacted)
+        h->incompat |= AVJ_INCOMPAT_COMPACTED;
     memset(out, 0, AVJ_SEGMENT_HEADER_LEN);
     memcpy(out, segment_magic, 8);
     avj_put_le16(out + 8, h->version);
@@ -83,6 +93,8 @@ void avj_segment_header_encode(struct avj_segment_header *h, uint8_t out[AVJ_SEG
         encode_dictionary(&h->dictionary, out + DICTIONARY_AT);
     if (h->sealed)
         encode_sealed(&h->from, out + SEALED_AT);
+    if (h->compacted)
+        encode_compacted(&h->compaction, out + COMPACTED_AT);
     header_hash(out, out + AVJ_SEGMENT_HASH_OFFSET);
     h->chain = first_chain(h, out);
 }
@@ -108,6 +120,13 @@ static void decode_sealed(const uint8_t *in, struct avj_sealed_from *from)
     from->sealed_ms = (int64_t)avj_get_le64(in + 72);
 }
 
+static void decode_compacted(const uint8_t *in, struct avj_compacted *c)
+{
+    memcpy(c->sealed_content, in, 16);
+    c->replaced = avj_get_le64(in + 16);
+    c->ms = (int64_t)avj_get_le64(in + 24);
+}
+
 static void decode_features(const uint8_t *in, struct avj_segment_header *h)
 {
     if (h->incompat & AVJ_INCOMPAT_DICTIONARY)
@@ -115,6 +134,9 @@ static void decode_features(const uint8_t *in, struct avj_segment_header *h)
     h->sealed = (h->incompat & AVJ_INCOMPAT_SEALED) != 0;
     if (h->sealed)
         decode_sealed(in + SEALED_AT, &h->from);
+    h->compacted = (h->incompat & AVJ_INCOMPAT_COMPACTED) != 0;
+    if (h->compacted)
+        decode_compacted(in + COMPACTED_AT, &h->compaction);
     h->frames_at = frames_at(h);
 }
 
@@ -125,6 +147,8 @@ static bool features_possible(const struct avj_segment_header *h)
         (d->kind == AVJ_DICTIONARY_NONE || d->kind > AVJ_DICTIONARY_EMBEDDED || d->len == 0 ||
          d->len > AVJ_DICTIONARY_MAX || d->stored_len > AVJ_DICTIONARY_STORED_MAX ||
          (d->stored_len == 0) != (d->kind == AVJ_DICTIONARY_SHIPPED)))
+        return false;
+    if (h->compacted && (!h->sealed || h->compaction.replaced == 0))
         return false;
     return !h->sealed ||
            (h->from.index_at > h->frames_at && h->from.index_at % AVJ_FRAME_ALIGN == 0 &&

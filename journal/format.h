@@ -31,7 +31,8 @@
  * unknown ro_compat bits. */
 #define AVJ_INCOMPAT_DICTIONARY 1u
 #define AVJ_INCOMPAT_SEALED     2u
-#define AVJ_INCOMPAT_KNOWN      (AVJ_INCOMPAT_DICTIONARY | AVJ_INCOMPAT_SEALED)
+#define AVJ_INCOMPAT_COMPACTED  16u
+#define AVJ_INCOMPAT_KNOWN      (AVJ_INCOMPAT_DICTIONARY | AVJ_INCOMPAT_SEALED | AVJ_INCOMPAT_COMPACTED)
 #define AVJ_RO_COMPAT_KNOWN     0u
 
 /* One entry of an index frame: first sequence number, offset and the chain value in front. */

@@ -216,30 +216,49 @@ static enum avj_status maintain_locked(struct maintaining *m, unsigned due)
     return status == AVJ_OK && (due & AVJ_DUE_SEALING) ? seal_all(m) : status;
 }
 
+static enum avj_status take_lock(struct avj_journal *j, const char *name, int *lock,
+                                 struct avj_error *err)
+{
+    *lock = j->io->open(j->io->ctx, name, AVJ_OPEN_WRITE | AVJ_OPEN_CREATE);
+    if (*lock < 0)
+        return avj_fail_errno(err, -*lock, "%s", name);
+    int r;
+    do
+        r = j->io->try_lock(j->io->ctx, *lock);
+    while (r == -EINTR);
+    if (r == AVJ_LOCK_TAKEN)
+        return AVJ_OK;
+    avj_seal_unlock(j, *lock);
+    if (r == AVJ_LOCK_BUSY)
+        return avj_fail(err, AVJ_ELOCKED, "%s: another process is sealing this journal", j->path);
+    return avj_fail_errno(err, -r, "%s", name);
+}
+
+enum avj_status avj_seal_lock(struct avj_journal *j, int *lock, struct avj_error *err)
+{
+    char name[AVJ_PATH_MAX];
+    snprintf(name, sizeof(name), "%s/" AVJ_SEAL_LOCK, j->path);
+    if (j->options.read_only)
+        return avj_fail(err, AVJ_EREADONLY, "journal %s is open read-only", j->path);
+    return take_lock(j, name, lock, err);
+}
+
+void avj_seal_unlock(struct avj_journal *j, int lock)
+{
+    (void)j->io->close(j->io->ctx, lock); /* which lets the lock go */
+}
+
 enum avj_status avj_maintain(struct avj_journal *j, unsigned due, const struct avj_maintenance *how,
                              struct avj_maintained *done, struct avj_error *err)
 {
     struct maintaining m = {j, how, done, err};
-    char name[AVJ_PATH_MAX];
-    snprintf(name, sizeof(name), "%s/" AVJ_SEAL_LOCK, j->path);
+    int lock;
     memset(done, 0, sizeof(*done));
-    if (j->options.read_only)
-        return avj_fail(err, AVJ_EREADONLY, "journal %s is open read-only", j->path);
-    int lock = j->io->open(j->io->ctx, name, AVJ_OPEN_WRITE | AVJ_OPEN_CREATE);
-    if (lock < 0)
-        return avj_fail_errno(err, -lock, "%s", name);
-    int r;
-    do
-        r = j->io->try_lock(j->io->ctx, lock);
-    while (r == -EINTR);
-    enum avj_status status = AVJ_OK;
-    if (r == AVJ_LOCK_TAKEN)
-        status = maintain_locked(&m, due);
-    else if (r == AVJ_LOCK_BUSY)
-        status = avj_fail(err, AVJ_ELOCKED, "%s: another process is sealing this journal", j->path);
-    else
-        status = avj_fail_errno(err, -r, "%s", name);
-    (void)j->io->close(j->io->ctx, lock); /* which lets the lock go */
+    enum avj_status status = avj_seal_lock(j, &lock, err);
+    if (status != AVJ_OK)
+        return status;
+    status = maintain_locked(&m, due);
+    avj_seal_unlock(j, lock);
     return status;
 }
 

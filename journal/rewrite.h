@@ -15,7 +15,8 @@ struct avj_rewriting {
     void *arg;
     /*
      * What becomes of record `seq`: *instead is set to what replaces it (borrowed until the next
-     * call), or left alone: it stays.  Anything but AVJ_OK ends the work with that status; the
+     * call; not longer than the record), or left alone: it stays.  May be asked twice about a
+     * record, and must say the same then.  Anything but AVJ_OK ends the work with that status; the
      * segment at hand stays as it was.
      */
     enum avj_status (*decide)(void *arg, uint64_t seq, const void *data, size_t len,
@@ -28,14 +29,18 @@ struct avj_rewriting {
 };
 
 struct avj_rewritten {
-    uint64_t segments; /* rewritten */
-    uint64_t records;  /* replaced in them */
-    uint64_t bytes_before, bytes_after;
+    uint64_t segments;                  /* rewritten */
+    uint64_t records;                   /* replaced in them */
+    uint64_t bytes_before, bytes_after; /* of their files */
+    uint64_t damaged;                   /* segments that are left as they are: run avchat-fsck */
 };
 
 /*
  * Rewrites the sealed segments that lie wholly at or before `upto_seq`.  Unsealed ones are left
- * alone (avj_journal_maintain seals).  Errors: as avj_journal_maintain; what was done before stays.
+ * alone (avj_journal_maintain seals).  done may be NULL.  Errors: as avj_journal_maintain, and
+ * AVJ_EINVAL (a replacement is longer than what it replaces); what was done before stays done.
+ * Older programs refuse a journal with rewritten segments (AVJ_EVERSION): to the layer above its
+ * records may mean what those do not know.
  */
 AVJ_API AVJ_CHECKED enum avj_status
 avj_journal_rewrite(struct avj_journal *journal, uint64_t upto_seq, const struct avj_rewriting *how,

@@ -20,7 +20,7 @@ static const char *const damage_texts[] = {
     [AVJ_DAMAGE_TRUNCATED] = "file ends inside a frame",
     [AVJ_DAMAGE_DICTIONARY] = "dictionary damaged",
     [AVJ_DAMAGE_INDEX] = "index missing or wrong",
-    [AVJ_DAMAGE_CONTENT] = "records are not those that were sealed",
+    [AVJ_DAMAGE_CONTENT] = "records are not those that were written here",
 };
 
 const char *avj_damage_text(enum avj_damage damage)

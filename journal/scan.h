@@ -30,10 +30,17 @@ struct avj_dictionary_ref {
 struct avj_sealed_from {
     uint8_t salt[16];
     uint64_t end, chain, last_seq;
-    uint8_t content[16];      /* XXH3-128 of all records behind their lengths */
+    uint8_t content[16];      /* XXH3-128 of all records behind their lengths, as they are here */
     uint64_t index_at;        /* offset of the index frame */
     uint64_t set_aside_bytes; /* that stood behind the original's logical end; kept at the end */
     int64_t sealed_ms;
+};
+
+/* Of a compacted segment: records of it were replaced since it was sealed. */
+struct avj_compacted {
+    uint8_t sealed_content[16]; /* `content` as it was when it was sealed */
+    uint64_t replaced;          /* records, by all rewritings */
+    int64_t ms;                 /* of the last one */
 };
 
 /* A segment's header, decoded and verified by hash. */
@@ -57,6 +64,8 @@ struct avj_segment_header {
     struct avj_dictionary_ref dictionary;
     bool sealed; /* `from` holds */
     struct avj_sealed_from from;
+    bool compacted; /* `compaction` holds; only of sealed ones */
+    struct avj_compacted compaction;
 };
 
 struct avj_frame_info {
@@ -94,7 +103,7 @@ enum avj_damage {
     AVJ_DAMAGE_TRUNCATED,  /* the file ends inside a frame */
     AVJ_DAMAGE_DICTIONARY, /* the dictionary behind the header fails its hash */
     AVJ_DAMAGE_INDEX,      /* sealed: the index is missing or tells of other frames */
-    AVJ_DAMAGE_CONTENT,    /* sealed: the records are not those of the original */
+    AVJ_DAMAGE_CONTENT,    /* sealed: the records are not those that it was made of */
 };
 
 /* Short constant phrase for a damage ("payload checksum wrong"). */

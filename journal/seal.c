@@ -1,9 +1,6 @@
 /* Rewriting finished segments: see seal.h. */
-#include "journal/seal.h"
-#include "journal/hash.h"
-#include "journal/index.h"
+#include "journal/sealer.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,85 +12,8 @@ struct seal {
     struct avj_segment_header here, next; /* of the original and of its successor */
     struct avj_place from;                /* in the original */
     struct avj_unpacker *unpacker;
-
-    struct avj_draft draft;
-    struct avj_segment_header header; /* of the sealed one */
-    struct avj_place to;
-    struct avj_index_builder index;
-    struct avj_hash_stream *content;
-
-    uint8_t *raw; /* records that wait for the next frame */
-    size_t raw_len, raw_room;
-    uint32_t raw_count;
+    struct avj_sealer to;
 };
-
-static enum avj_status no_memory(struct seal *s)
-{
-    return avj_fail(s->err, AVJ_ENOMEM, "sealing segment %llu: out of memory",
-                    (unsigned long long)s->here.segment_no);
-}
-
-static bool must_stop(const struct seal *s)
-{
-    return s->with->stop && s->with->stop(s->with->arg);
-}
-
-/* ---- writing ---- */
-
-static enum avj_status write_frame(struct seal *s, uint8_t type, const uint8_t *raw, size_t len,
-                                   uint16_t count)
-{
-    struct avj_payload payload;
-    enum avj_status status = avj_pack_payload(s->with->packer, raw, len, &payload, s->err);
-    if (status != AVJ_OK)
-        return status;
-    payload.count = count;
-    struct avj_frame_header h = {
-        .type = type,
-        .first_seq = s->to.next_seq,
-        .durable_seq = s->header.from.last_seq,
-        .prev_hash = s->to.chain,
-    };
-    uint8_t *frame = malloc((size_t)avj_frame_total(payload.stored_len));
-    if (!frame)
-        return no_memory(s);
-    size_t total = avj_frame_build(&h, &payload, s->header.salt, s->to.offset, frame);
-    status = avj_draft_write(&s->draft, frame, total, s->err);
-    free(frame);
-    s->to.offset += total;
-    s->to.chain = h.header_hash;
-    return status;
-}
-
-/* The records that wait become a frame. */
-static enum avj_status flush(struct seal *s)
-{
-    if (!s->raw_len)
-        return AVJ_OK;
-    if (must_stop(s))
-        return AVJ_END;
-    if (!avj_index_add(&s->index, &s->to))
-        return no_memory(s);
-    avj_hash_stream_add(s->content, s->raw, s->raw_len);
-    enum avj_status status =
-        write_frame(s, AVJ_FRAME_RECORDS, s->raw, s->raw_len, (uint16_t)s->raw_count);
-    s->to.next_seq += s->raw_count;
-    s->raw_len = 0;
-    s->raw_count = 0;
-    return status;
-}
-
-static bool reserve(struct seal *s, size_t len)
-{
-    if (len <= s->raw_room)
-        return true;
-    uint8_t *raw = realloc(s->raw, len);
-    if (!raw)
-        return false;
-    s->raw = raw;
-    s->raw_room = len;
-    return true;
-}
 
 /* ---- reading ---- */
 
@@ -107,20 +27,11 @@ static enum avj_status take_frame(struct seal *s, const struct avj_frame_info *i
 {
     enum avj_status status = avj_unpack(s->unpacker, info, stored);
     if (status != AVJ_OK)
-        return status == AVJ_ECORRUPT ? damaged(s) : no_memory(s);
+        return status == AVJ_ECORRUPT ? damaged(s) : avj_sealer_no_memory(&s->to);
     struct avj_slice payload = avj_unpacked(s->unpacker);
-    if (s->raw_len + payload.len > AVJ_SEAL_RAW ||
-        s->raw_count + info->count > AVJ_RECORDS_PER_FRAME_MAX)
-        status = flush(s);
-    if (status != AVJ_OK)
-        return status;
-    if (!reserve(s, s->raw_len + payload.len))
-        return no_memory(s);
-    memcpy(s->raw + s->raw_len, payload.data, payload.len);
-    s->raw_len += payload.len;
-    s->raw_count += info->count;
+    status = avj_sealer_add(&s->to, payload.data, payload.len, info->count);
     avj_place_step(&s->from, info);
-    return AVJ_OK;
+    return status;
 }
 
 static enum avj_status copy_records(struct seal *s)
@@ -142,35 +53,32 @@ static enum avj_status copy_records(struct seal *s)
     if (status == AVJ_OK &&
         (s->from.chain != s->next.prev_chain || s->from.next_seq != s->next.first_seq))
         return damaged(s);
-    return status == AVJ_OK ? flush(s) : status;
+    return status == AVJ_OK ? avj_sealer_end_records(&s->to) : status;
 }
 
 /* What stands behind the original's end, up to the last byte that is not zero. */
-static enum avj_status copy_set_aside(struct seal *s)
+static enum avj_status copy_set_aside(struct seal *s, uint8_t *buffer)
 {
     int64_t size = avj_reader_size(&s->old);
     uint64_t at = s->next.prev_end;
     if (size < 0)
         return avj_fail_errno(s->err, (int)-size, "segment %llu",
                               (unsigned long long)s->here.segment_no);
-    if (!reserve(s, AVJ_SEAL_RAW))
-        return no_memory(s);
     while (at < (uint64_t)size) {
         size_t got;
-        int r = avj_io_read_full(s->old.io, s->old.file, s->raw, AVJ_SEAL_RAW, at, &got);
+        int r = avj_io_read_full(s->old.io, s->old.file, buffer, AVJ_SEAL_RAW, at, &got);
         if (r < 0)
             return avj_fail_errno(s->err, -r, "segment %llu",
                                   (unsigned long long)s->here.segment_no);
         size_t len = got;
-        while (len > 0 && s->raw[len - 1] == 0)
+        while (len > 0 && buffer[len - 1] == 0)
             len--;
         if (got == 0 || (len == 0 && at == s->next.prev_end))
             break; /* space written ahead */
         if (len > 0) {
-            enum avj_status status = write_frame(s, AVJ_FRAME_SET_ASIDE, s->raw, got, 1);
+            enum avj_status status = avj_sealer_set_aside(&s->to, buffer, got);
             if (status != AVJ_OK)
                 return status;
-            s->header.from.set_aside_bytes += got;
         }
         at += got;
     }
@@ -179,99 +87,38 @@ static enum avj_status copy_set_aside(struct seal *s)
 
 /* ---- the sealed segment ---- */
 
-static enum avj_status plan(struct seal *s)
+static enum avj_status begin(struct seal *s)
 {
     const struct avj_io *io = s->with->io;
     struct avj_dictionary dictionary;
-    s->header = s->here;
-    memset(&s->header.dictionary, 0, sizeof(s->header.dictionary));
-    s->header.incompat = s->header.ro_compat = s->header.compat = 0;
-    s->header.sealed = true;
-    memcpy(s->header.from.salt, s->here.salt, 16);
-    s->header.from.end = s->next.prev_end;
-    s->header.from.chain = s->next.prev_chain;
-    s->header.from.last_seq = s->next.prev_last_seq;
-    s->header.from.sealed_ms = io->now_ms(io->ctx);
-    s->header.frames_at = AVJ_SEGMENT_HEADER_LEN;
-    int r = io->random(io->ctx, s->header.salt, 16);
-    if (r < 0)
-        return avj_fail_errno(s->err, -r, "random numbers");
-    s->header.chain = avj_frame_place(s->header.salt, 0);
+    struct avj_segment_header header = s->here;
+    memcpy(header.from.salt, s->here.salt, 16);
+    header.from.end = s->next.prev_end;
+    header.from.chain = s->next.prev_chain;
+    header.from.last_seq = s->next.prev_last_seq;
+    header.from.sealed_ms = io->now_ms(io->ctx);
     avj_place_begin(&s->from, &s->here);
-    avj_place_begin(&s->to, &s->header);
-    enum avj_status status = avj_reader_dictionary(&s->old, &s->here, &dictionary, s->err);
-    if (status == AVJ_OK && avj_unpacker_dictionary(s->unpacker, &dictionary) != AVJ_OK)
-        return no_memory(s);
-    return status;
-}
-
-static enum avj_status write_all(struct seal *s)
-{
-    static const struct avj_dictionary none;
-    s->draft.at = s->header.frames_at;
-    enum avj_status status = copy_records(s);
-    if (status != AVJ_OK)
-        return status;
-    s->header.from.index_at = s->to.offset;
-    avj_hash_stream_end(s->content, s->header.from.content);
-    status = write_frame(s, AVJ_FRAME_INDEX, s->index.entries, s->index.count * AVJ_INDEX_ENTRY_LEN,
-                         (uint16_t)s->index.count);
+    enum avj_status status = avj_sealer_begin(&s->to, s->with, "sealing", &header, s->err);
     if (status == AVJ_OK)
-        status = copy_set_aside(s);
-    return status == AVJ_OK ? avj_draft_header(&s->draft, &s->header, &none, s->err) : status;
-}
-
-static enum avj_status note_damage(void *arg, enum avj_damage damage, uint64_t offset, uint64_t len,
-                                   const struct avj_frame_info *next_good)
-{
-    (void)arg, (void)damage, (void)offset, (void)len, (void)next_good;
-    return AVJ_ECORRUPT;
-}
-
-/* Reads what was written, as one who does not trust it; the header's hash of the content is that of
- * the original's records. */
-static enum avj_status verify(struct seal *s)
-{
-    const struct avj_scan_events events = {.damage = note_damage};
-    struct avj_scan_result result;
-    enum avj_status status =
-        avj_scan_segment(s->with->io, s->draft.temp, 0, true, &events, &result, s->err);
-    if (status != AVJ_OK && status != AVJ_ECORRUPT)
-        return status;
-    if (status == AVJ_OK && result.header_ok && result.next_seq == s->next.first_seq)
-        return AVJ_OK;
-    return avj_fail(s->err, AVJ_EIO,
-                    "sealing segment %llu: what was written reads back differently; the segment "
-                    "stays as it is",
-                    (unsigned long long)s->here.segment_no);
-}
-
-/* A sealed segment must have its successor, also after a crash: whoever made that may have died
- * before its name was durable. */
-static enum avj_status settle_names(struct seal *s)
-{
-    char dir[AVJ_PATH_MAX];
-    snprintf(dir, sizeof(dir), "%s/segments", s->with->path);
-    int r = s->with->io->sync_dir(s->with->io->ctx, dir);
-    return r < 0 ? avj_fail_errno(s->err, -r, "sync directory %s", dir) : AVJ_OK;
+        status = avj_reader_dictionary(&s->old, &s->here, &dictionary, s->err);
+    if (status == AVJ_OK && avj_unpacker_dictionary(s->unpacker, &dictionary) != AVJ_OK)
+        return avj_sealer_no_memory(&s->to);
+    return status;
 }
 
 static enum avj_status rewrite(struct seal *s)
 {
-    enum avj_status status = plan(s);
+    enum avj_status status = begin(s);
     if (status == AVJ_OK)
-        status = avj_draft_begin(&s->draft, s->with->io, s->with->path, s->here.segment_no,
-                                 AVJ_SEAL_DRAFT, s->err);
-    if (status != AVJ_OK)
-        return status;
-    status = write_all(s);
+        status = copy_records(s);
+    if (status == AVJ_OK) {
+        uint8_t *buffer = malloc(AVJ_SEAL_RAW);
+        status = buffer ? copy_set_aside(s, buffer) : avj_sealer_no_memory(&s->to);
+        free(buffer);
+    }
     if (status == AVJ_OK)
-        status = verify(s);
-    if (status == AVJ_OK)
-        status = settle_names(s);
-    if (status == AVJ_OK)
-        return avj_draft_publish(&s->draft, s->err);
-    avj_draft_drop(&s->draft);
+        status = avj_sealer_publish(&s->to);
+    avj_sealer_release(&s->to);
     return status;
 }
 
@@ -304,17 +151,14 @@ static enum avj_status look(struct seal *s, uint64_t number)
 enum avj_status avj_seal_segment(const struct avj_sealing *with, uint64_t number,
                                  struct avj_error *err)
 {
-    struct seal s = {.with = with, .err = err, .draft.file = -1};
+    struct seal s = {.with = with, .err = err};
     avj_reader_init(&s.old, with->io);
     s.unpacker = avj_unpacker_new();
-    s.content = avj_hash_stream_new();
-    enum avj_status status = s.unpacker && s.content ? look(&s, number) : no_memory(&s);
+    enum avj_status status =
+        s.unpacker ? look(&s, number) : avj_fail(err, AVJ_ENOMEM, "sealing: out of memory");
     if (status == AVJ_OK)
         status = rewrite(&s);
     avj_reader_release(&s.old);
     avj_unpacker_free(s.unpacker);
-    avj_hash_stream_free(s.content);
-    avj_index_builder_release(&s.index);
-    free(s.raw);
     return status;
 }

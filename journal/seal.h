@@ -25,6 +25,12 @@ struct avj_sealing {
     void *arg;
 };
 
+/* The lock of those who seal, compact or train.  AVJ_ELOCKED: another process is at it;
+ * AVJ_EREADONLY, AVJ_EIO, AVJ_EACCES. */
+AVJ_CHECKED enum avj_status avj_seal_lock(struct avj_journal *journal, int *lock,
+                                          struct avj_error *err);
+void avj_seal_unlock(struct avj_journal *journal, int lock);
+
 /* Seals one segment.  AVJ_END: it is the last one, empty, or sealed already, or stop() said so.
  * Errors: AVJ_ECORRUPT (it is damaged: left as it is), AVJ_ENOSPC, AVJ_EIO, AVJ_ENOMEM. */
 AVJ_CHECKED enum avj_status avj_seal_segment(const struct avj_sealing *sealing, uint64_t number,

@@ -106,16 +106,19 @@ static const char export_about[] = "Prints projects, then threads by creation, e
 static const char messages_about[] = "Prints a thread's messages, oldest first: for people on a "
                                      "terminal, else one line each: id, time, role, state and "
                                      "content, separated by tabs.";
-static const char watch_about[] = "Prints new, changed and deleted threads and messages (of "
-                                  "THREAD, else of all) as other processes and devices "
-                                  "produce them, until interrupted.";
+static const char watch_about[] =
+    "Prints what is created, changed, deleted or refused by the server (of THREAD, else of all "
+    "threads and projects), as processes of this machine and other devices do it, until "
+    "interrupted: what happened, kind, id, local or remote, thread, role and text. Lines into a "
+    "pipe have tabs between.";
 static const char status_about[] = "Says how much is in the journal, what has not reached the "
                                    "server, and who syncs. It asks no server.";
 static const char serve_about[] = "Serves an Appwrite-compatible API over this journal, accounts "
                                   "and data included, until interrupted. The journal "
                                   "must be one without a server of its own.";
 static const char compact_about[] =
-    "Rewrites the journal's finished segments into large, well-compressed ones; every record stays. "
+    "Rewrites the journal's finished segments into large, well-compressed ones; every record "
+    "stays. "
     "Programs that run for long do this by themselves. Others may use the journal meanwhile, and "
     "it may be interrupted at any time.";
 static const char id_about[] =

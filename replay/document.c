@@ -138,19 +138,19 @@ void avj_document_drop_pending(struct avj_document *d, size_t index)
 }
 
 /* state = state + one mutation */
-static enum avj_status apply_pending(enum avj_entity entity, const struct avj_pending *p,
-                                     bool *absent, struct avj_blob *state)
+static enum avj_status apply_pending(enum avj_entity entity, enum avj_op op,
+                                     struct avj_fields fields, bool *absent, struct avj_blob *state)
 {
-    if (p->op == AVJ_DELETE) {
+    if (op == AVJ_DELETE) {
         avj_blob_release(state);
         *absent = true;
         return AVJ_OK;
     }
-    if (*absent && p->op == AVJ_UPDATE)
+    if (*absent && op == AVJ_UPDATE)
         return AVJ_OK; /* an edit of what is gone: delete wins */
     struct avj_pack merged = {0};
-    enum avj_status status = avj_fields_merge(entity, avj_blob_fields(state),
-                                              avj_blob_fields(&p->fields), true, &merged);
+    enum avj_status status =
+        avj_fields_merge(entity, avj_blob_fields(state), fields, true, &merged);
     if (status == AVJ_OK) {
         *absent = false;
         avj_blob_take(state, &merged);
@@ -174,7 +174,8 @@ enum avj_status avj_document_state(const struct avj_document *d, size_t count, b
     }
     enum avj_status status = AVJ_OK;
     for (size_t i = 0; status == AVJ_OK && i < count; i++)
-        status = apply_pending(d->entity, &d->pending[i], absent, out);
+        status = apply_pending(d->entity, d->pending[i].op, avj_blob_fields(&d->pending[i].fields),
+                               absent, out);
     if (status != AVJ_OK)
         avj_blob_release(out);
     return status;
@@ -259,17 +260,17 @@ enum avj_status avj_document_derive(struct avj_document *d)
     return derive_overlay(d);
 }
 
-enum avj_status avj_document_push_pending(struct avj_document *d, struct avj_pending *pending)
+enum avj_status avj_document_push_pending(struct avj_document *d, const struct avj_pending *pending,
+                                          struct avj_fields fields)
 {
     bool absent = !d->visible;
-    enum avj_status status = apply_pending(d->entity, pending, &absent, &d->shared);
+    enum avj_status status = apply_pending(d->entity, pending->op, fields, &absent, &d->shared);
     if (status == AVJ_OK)
         status = add_pending(d, pending);
     if (status != AVJ_OK) {
         d->derived = false;
         return status;
     }
-    pending->fields = (struct avj_blob){0};
     d->visible = !absent;
     return derive_overlay(d);
 }

@@ -83,10 +83,11 @@ struct avj_known_row *avj_document_add_row(struct avj_document *document, const 
 AVJ_CHECKED enum avj_status avj_document_derive(struct avj_document *document);
 struct avj_fields avj_document_fields(const struct avj_document *document); /* visible ones */
 
-/* Takes the mutation, the last one, and its fields (loaded) over; what is derived stays right
- * without the others being looked at. */
+/* Adds a mutation, the last one, with these fields (borrowed: it is not loaded afterwards); what is
+ * derived stays right without the others being looked at. */
 AVJ_CHECKED enum avj_status avj_document_push_pending(struct avj_document *document,
-                                                      struct avj_pending *pending);
+                                                      const struct avj_pending *pending,
+                                                      struct avj_fields fields);
 /* Drops the pending mutation at `index`. */
 void avj_document_drop_pending(struct avj_document *document, size_t index);
 

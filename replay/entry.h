@@ -15,6 +15,8 @@
 #include "replay/schema.h"
 #include "replay/value.h"
 
+AVJ_BEGIN_C
+
 /* enumerator, name in "t", what it records and its own keys */
 #define AVJ_ENTRY_TABLE(X)                                                                         \
     X(AVJ_E_LOCAL, "local",                                                                        \
@@ -82,5 +84,7 @@ AVJ_API void avj_entry_release(struct avj_entry *entry);
 AVJ_API void avj_entry_begin(struct avj_pack *pack, enum avj_entry_type type, uint64_t hlc,
                              const char *session, enum avj_entity entity, const char *id,
                              size_t pairs);
+
+AVJ_END_C
 
 #endif

@@ -152,10 +152,12 @@ static void plain_next(struct plain *p, enum avj_entity entity)
 
 static void plain_begin(struct plain *p, enum avj_entity entity, struct avj_fields fields)
 {
-    p->raw = (struct avj_raw){fields.data, fields.data + fields.len};
+    p->raw = (struct avj_raw){NULL, NULL};
     p->left = 0;
-    if (fields.len)
+    if (fields.len) {
+        p->raw = (struct avj_raw){fields.data, fields.data + fields.len};
         (void)avj_raw_map(&p->raw, &p->left);
+    }
     plain_next(p, entity);
 }
 
@@ -173,32 +175,47 @@ static void plain_put(const struct plain *p, bool drop_nil, struct avj_pack *bod
     (*count)++;
 }
 
+/* Pairs stand behind one byte that was left for it.  False: out of memory. */
+static bool put_header(struct avj_pack *out, size_t begin, size_t count)
+{
+    if (out->failed)
+        return false;
+    if (count < 16) {
+        out->data[begin] = (uint8_t)(0x80 | count);
+        return true;
+    }
+    struct avj_pack body = {0};
+    avj_pack_raw(&body, out->data + begin + 1, out->len - begin - 1);
+    out->len = begin;
+    avj_pack_map(out, count);
+    avj_pack_raw(out, body.data, body.len);
+    bool ok = !body.failed && !out->failed;
+    avj_pack_release(&body);
+    return ok;
+}
+
 /* Both maps are canonical: one pass over both. */
 static enum avj_status merge_plain(enum avj_entity entity, struct avj_fields base,
                                    struct avj_fields patch, bool drop_nil, struct avj_pack *out)
 {
     struct plain b, p;
-    struct avj_pack body = {0};
-    size_t count = 0;
+    size_t count = 0, begin = out->len;
+    avj_pack_raw(out, "", 1); /* room for the header of a small map */
     plain_begin(&b, entity, base);
     plain_begin(&p, entity, patch);
     while (b.left || p.left) {
         int order = !b.left ? 1 : !p.left ? -1 : compare_keys(&b.key, &p.key);
         if (order < 0) {
-            plain_put(&b, drop_nil, &body, &count);
+            plain_put(&b, drop_nil, out, &count);
             plain_step(&b, entity);
             continue;
         }
-        plain_put(&p, drop_nil, &body, &count);
+        plain_put(&p, drop_nil, out, &count);
         plain_step(&p, entity);
         if (order == 0)
             plain_step(&b, entity);
     }
-    avj_pack_map(out, count);
-    avj_pack_raw(out, body.data, body.len);
-    bool failed = body.failed || out->failed;
-    avj_pack_release(&body);
-    return failed ? AVJ_ENOMEM : AVJ_OK;
+    return put_header(out, begin, count) ? AVJ_OK : AVJ_ENOMEM;
 }
 
 static bool is_plain(enum avj_entity entity, struct avj_fields fields)

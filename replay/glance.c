@@ -79,11 +79,13 @@ static bool read_kept(struct avj_raw *raw, struct avj_glance *g)
     return avj_raw_skip(raw);
 }
 
+/* A number in a change made here; a time in what the server says. */
 static bool read_conflict(struct avj_raw *raw, struct avj_glance *g)
 {
     int64_t seq;
+    struct avj_slice time;
     g->conflict = avj_raw_int(raw, &seq);
-    return g->conflict || avj_raw_skip(raw);
+    return g->conflict || avj_raw_text(raw, &time) || avj_raw_nil(raw);
 }
 
 static bool read_hlc(struct avj_raw *raw, struct avj_glance *g)
@@ -116,7 +118,8 @@ static bool read_pair(struct avj_raw *raw, struct avj_glance *g, uint32_t *seen)
     case 'e':
         return read_entity(raw, g);
     case 'i':
-        return avj_raw_text(raw, &g->id);
+        return avj_raw_text(raw, &g->id) && g->id.len <= AVJ_ID_MAX &&
+               !memchr(g->id.data, 0, g->id.len);
     case 'o':
         return read_op(raw, g);
     case 'f':

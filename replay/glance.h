@@ -11,12 +11,15 @@
 #include "replay/entry.h"
 #include "replay/fields.h"
 
+/* Longest local id, in bytes. */
+#define AVJ_ID_MAX ((size_t)4096)
+
 struct avj_glance {
     enum avj_entry_type type;
     uint64_t hlc;
     bool has_document;
     enum avj_entity entity;
-    struct avj_slice id;
+    struct avj_slice id;      /* short enough, and without a NUL: see AVJ_ID_MAX */
     enum avj_op op;           /* AVJ_OPS: none, or no op of a document */
     struct avj_fields f;      /* the map under "f"; len 0: none */
     int64_t upto, status;     /* "s", "x"; -1: none */

@@ -97,6 +97,13 @@ enum avj_status avj_list_add(struct avj_view *view, uint32_t number)
     if (!list_grow(view, list))
         return AVJ_ENOMEM;
     uint32_t *items = items_of(view, list);
+    struct avj_thread *thread = avj_view_thread(view, slot->thread);
+    if (list == &thread->messages && (!list->len || slot->created_ms > thread->newest_ms)) {
+        /* Nearly every message: no other one has to be looked at. */
+        items[list->len++] = number;
+        thread->newest_ms = slot->created_ms;
+        return AVJ_OK;
+    }
     size_t at = place_of(view, list, slot);
     memmove(items + at + 1, items + at, (list->len - at) * sizeof(*items));
     items[at] = number;

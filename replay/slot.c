@@ -8,62 +8,51 @@
 
 /* ---- ids ---- */
 
-struct id {
-    bool uuid;
-    uint8_t bytes[16];
-    const char *text;
-    size_t len;
-    uint64_t hash;
-};
-
 static bool is_dash(size_t at)
 {
     return at == 8 || at == 13 || at == 18 || at == 23;
 }
 
-/* Value of a lower-case hexadecimal digit; 16 and more: it is none. */
-static unsigned nibble(char c)
-{
-    unsigned digit = (unsigned char)c - (unsigned)'0';
-    unsigned letter = (unsigned char)c - (unsigned)'a';
-    return digit < 10 ? digit : letter < 6 ? letter + 10 : 16;
-}
+/* Value of a lower-case hexadecimal digit, plus one; 0: it is none. */
+static const uint8_t digits[256] = {
+    ['0'] = 1, ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16};
 
 static bool parse_uuid(const char *text, size_t len, uint8_t out[16])
 {
     static const uint8_t at[16] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
     if (len != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-')
         return false;
-    unsigned wrong = 0;
+    bool good = true;
     for (size_t i = 0; i < 16; i++) {
-        unsigned high = nibble(text[at[i]]), low = nibble(text[at[i] + 1]);
-        wrong |= high | low;
-        out[i] = (uint8_t)(high << 4 | (low & 15));
+        unsigned high = digits[(uint8_t)text[at[i]]], low = digits[(uint8_t)text[at[i] + 1]];
+        good &= high && low;
+        out[i] = (uint8_t)((high - 1) << 4 | ((low - 1) & 15));
     }
-    return wrong < 16;
+    return good;
 }
 
 static void format_uuid(const uint8_t bytes[16], char out[AVJ_UUID_TEXT])
 {
-    static const char digits[] = "0123456789abcdef";
+    static const char hex[] = "0123456789abcdef";
     for (size_t i = 0, byte = 0; i < 36;) {
         if (is_dash(i)) {
             out[i++] = '-';
             continue;
         }
-        out[i++] = digits[bytes[byte] >> 4];
-        out[i++] = digits[bytes[byte++] & 15];
+        out[i++] = hex[bytes[byte] >> 4];
+        out[i++] = hex[bytes[byte++] & 15];
     }
     out[36] = 0;
 }
 
-static struct id id_of(enum avj_entity entity, const char *text, size_t len)
+void avj_slot_key_init(struct avj_slot_key *key, enum avj_entity entity, const char *text,
+                       size_t len)
 {
-    struct id id = {.text = text, .len = len};
-    id.uuid = parse_uuid(text, len, id.bytes);
-    uint64_t hash = id.uuid ? avj_hash64(id.bytes, 16) : avj_hash64(text, len);
-    id.hash = hash + ((uint64_t)entity + 1) * 0x9e3779b97f4a7c15u;
-    return id;
+    *key = (struct avj_slot_key){.entity = entity, .text = text, .len = len};
+    key->uuid = parse_uuid(text, len, key->bytes);
+    uint64_t hash = key->uuid ? avj_hash64(key->bytes, 16) : avj_hash64(text, len);
+    key->hash = hash + ((uint64_t)entity + 1) * 0x9e3779b97f4a7c15u;
 }
 
 /* ---- texts ---- */
@@ -153,11 +142,10 @@ int avj_slot_compare_ids(const struct avj_slots *s, const struct avj_slot *a,
     return strcmp(avj_slot_id(s, a, x), avj_slot_id(s, b, y));
 }
 
-static bool same(const struct avj_slots *s, uint32_t number, enum avj_entity entity,
-                 const struct id *id)
+static bool same(const struct avj_slots *s, uint32_t number, const struct avj_slot_key *id)
 {
     const struct avj_slot *slot = avj_slot_at(s, number);
-    if (avj_slot_entity(slot) != entity || !(slot->flags & AVJ_SLOT_UUID) == id->uuid)
+    if (avj_slot_entity(slot) != id->entity || !(slot->flags & AVJ_SLOT_UUID) == id->uuid)
         return false;
     if (id->uuid)
         return memcmp(slot->id, id->bytes, 16) == 0;
@@ -170,33 +158,34 @@ static uint32_t base_place(uint64_t hash, uint32_t cap)
     return (uint32_t)((hash >> 32) * cap >> 32);
 }
 
-static uint32_t find_in_base(const struct avj_slots *s, enum avj_entity entity, const struct id *id)
+static uint32_t find_in_base(const struct avj_slots *s, const struct avj_slot_key *id)
 {
     if (!s->base)
         return 0;
     for (uint32_t i = base_place(id->hash, s->base_cap); s->base[i];
          i = i + 1 == s->base_cap ? 0 : i + 1)
-        if (same(s, s->base[i], entity, id))
+        if (same(s, s->base[i], id))
             return s->base[i];
     return 0;
 }
 
-static uint32_t find(const struct avj_slots *s, enum avj_entity entity, const struct id *id)
+uint32_t avj_slots_find_key(const struct avj_slots *s, const struct avj_slot_key *id)
 {
     uint32_t tag = (uint32_t)(id->hash >> 32);
     if (s->cap)
         for (size_t i = (size_t)id->hash & (s->cap - 1); s->places[i].slot;
              i = (i + 1) & (s->cap - 1))
-            if (s->places[i].tag == tag && same(s, s->places[i].slot, entity, id))
+            if (s->places[i].tag == tag && same(s, s->places[i].slot, id))
                 return s->places[i].slot;
-    return find_in_base(s, entity, id);
+    return find_in_base(s, id);
 }
 
 uint32_t avj_slots_find(const struct avj_slots *s, enum avj_entity entity, const char *text,
                         size_t len)
 {
-    struct id id = id_of(entity, text, len);
-    return find(s, entity, &id);
+    struct avj_slot_key key;
+    avj_slot_key_init(&key, entity, text, len);
+    return avj_slots_find_key(s, &key);
 }
 
 static uint64_t slot_hash(const struct avj_slots *s, const struct avj_slot *slot)
@@ -230,7 +219,7 @@ static bool grow(struct avj_slots *s)
     return true;
 }
 
-static bool name_slot(struct avj_slots *s, struct avj_slot *slot, const struct id *id)
+static bool name_slot(struct avj_slots *s, struct avj_slot *slot, const struct avj_slot_key *id)
 {
     if (id->uuid) {
         slot->flags |= AVJ_SLOT_UUID;
@@ -245,13 +234,11 @@ static bool name_slot(struct avj_slots *s, struct avj_slot *slot, const struct i
     return true;
 }
 
-uint32_t avj_slots_need(struct avj_slots *s, enum avj_entity entity, const char *text, size_t len,
-                        bool *added)
+uint32_t avj_slots_need_key(struct avj_slots *s, const struct avj_slot_key *key, bool *added)
 {
-    struct id id = id_of(entity, text, len);
-    uint32_t number = find(s, entity, &id);
+    uint32_t number = avj_slots_find_key(s, key);
     *added = number == 0;
-    if (number || len > AVJ_ID_MAX)
+    if (number || key->len > AVJ_ID_MAX)
         return number;
     if (s->slots.count >= UINT32_MAX || (s->slots.count == 0 && !avj_chunks_add(&s->slots)))
         return 0;
@@ -260,16 +247,24 @@ uint32_t avj_slots_need(struct avj_slots *s, enum avj_entity entity, const char 
     struct avj_slot *slot = avj_chunks_add(&s->slots);
     if (!slot)
         return 0;
-    slot->flags = (uint16_t)entity;
-    if (!name_slot(s, slot, &id)) {
+    slot->flags = (uint16_t)key->entity;
+    if (!name_slot(s, slot, key)) {
         *slot = (struct avj_slot){.flags = 0};
         s->slots.count--;
         return 0;
     }
     number = avj_slots_last(s);
-    put(s, id.hash, number);
+    put(s, key->hash, number);
     s->count++;
     return number;
+}
+
+uint32_t avj_slots_need(struct avj_slots *s, enum avj_entity entity, const char *text, size_t len,
+                        bool *added)
+{
+    struct avj_slot_key key;
+    avj_slot_key_init(&key, entity, text, len);
+    return avj_slots_need_key(s, &key, added);
 }
 
 void avj_slots_fill_base(const struct avj_slots *s, uint32_t *base, uint32_t cap)

@@ -12,6 +12,7 @@
 #define AVJ_SLOT_H
 
 #include "replay/chunks.h"
+#include "replay/glance.h"
 #include "replay/schema.h"
 
 #include <assert.h>
@@ -70,9 +71,19 @@ struct avj_texts {
     size_t mapped_len, block_count, block_cap;
     size_t used; /* bytes, mapped ones included; a multiple of 8 */
 };
-/* Longest id. */
-#define AVJ_ID_MAX      ((size_t)4096)
 #define AVJ_TEXTS_BLOCK ((size_t)64 * 1024)
+
+/* An id, as it is looked for. */
+struct avj_slot_key {
+    enum avj_entity entity;
+    bool uuid;
+    uint8_t bytes[16]; /* of a UUID in lower case */
+    uint64_t hash;
+    const char *text; /* borrowed */
+    size_t len;
+};
+void avj_slot_key_init(struct avj_slot_key *key, enum avj_entity entity, const char *text,
+                       size_t len);
 
 struct avj_slots {
     struct avj_chunks slots;
@@ -99,6 +110,16 @@ static inline struct avj_slot *avj_slot_at(const struct avj_slots *slots, uint32
 static inline uint32_t avj_slots_last(const struct avj_slots *slots)
 {
     return slots->slots.count ? (uint32_t)(slots->slots.count - 1) : 0;
+}
+
+/* The same with the key at hand. */
+uint32_t avj_slots_find_key(const struct avj_slots *slots, const struct avj_slot_key *key);
+uint32_t avj_slots_need_key(struct avj_slots *slots, const struct avj_slot_key *key, bool *added);
+/* Gets what the look for that key will touch first on its way into the cache. */
+static inline void avj_slots_prefetch(const struct avj_slots *slots, const struct avj_slot_key *key)
+{
+    if (slots->cap)
+        __builtin_prefetch(&slots->places[(size_t)key->hash & (slots->cap - 1)]);
 }
 
 /* 0: there is none. */

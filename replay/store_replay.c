@@ -10,21 +10,21 @@
 /* Fewer records than these are folded faster than a thread is started and warm. */
 #define PIPELINE_MIN 4096
 
-static bool is_later(const struct avj_store *store, const struct avj_slice *record)
+static bool is_later(const struct avj_store *store, const struct avj_prepared *p)
 {
-    struct avj_glance g;
-    return store->options.at_ms && avj_glance(record->data, record->len, &g) &&
-           avj_hlc_ms(g.hlc) > store->options.at_ms;
+    return store->options.at_ms && p->glanced && avj_hlc_ms(p->glance.hlc) > store->options.at_ms;
 }
 
 /* AVJ_END: the moment of the past is reached. */
 static enum avj_status fold_one(struct avj_store *store, uint64_t seq, struct avj_slice record,
-                                uint64_t total, struct avj_error *err)
+                                const struct avj_prepared *prepared, uint64_t total,
+                                struct avj_error *err)
 {
     if (store->frozen &&
-        ((store->options.at_seq && seq > store->options.at_seq) || is_later(store, &record)))
+        ((store->options.at_seq && seq > store->options.at_seq) || is_later(store, prepared)))
         return AVJ_END;
-    enum avj_status status = avj_view_apply(store->view, seq, record.data, record.len, err);
+    enum avj_status status =
+        avj_view_apply_prepared(store->view, seq, record.data, record.len, prepared, err);
     if (status == AVJ_EFORMAT)
         avj_wrap(err, "journal %s: run avchat-fsck", avj_journal_path(store->journal));
     if (status == AVJ_OK && total && store->options.progress && seq % 4096 == 0)
@@ -32,29 +32,36 @@ static enum avj_status fold_one(struct avj_store *store, uint64_t seq, struct av
     return status;
 }
 
+static enum avj_status fold_next(struct avj_store *store, uint64_t total, struct avj_error *err)
+{
+    struct avj_record record;
+    struct avj_prepared prepared;
+    enum avj_status status = avj_cursor_next(store->cursor, &record, err);
+    if (status != AVJ_OK)
+        return status;
+    if (avj_prepare(record.data, record.len, &store->view->scratch, &prepared) != AVJ_OK)
+        return avj_fail(err, AVJ_ENOMEM, "replay: out of memory");
+    return fold_one(store, record.seq, (struct avj_slice){record.data, record.len}, &prepared,
+                    total, err);
+}
+
 static enum avj_status fold_here(struct avj_store *store, bool *changed, uint64_t total,
                                  struct avj_error *err)
 {
-    for (;;) {
-        struct avj_record record;
-        enum avj_status status = avj_cursor_next(store->cursor, &record, err);
-        if (status == AVJ_OK)
-            status = fold_one(store, record.seq, (struct avj_slice){record.data, record.len}, total,
-                              err);
-        if (status == AVJ_END)
-            return AVJ_OK;
-        if (status != AVJ_OK)
-            return status;
+    enum avj_status status;
+    while ((status = fold_next(store, total, err)) == AVJ_OK)
         if (changed)
             *changed = true;
-    }
+    return status == AVJ_END ? AVJ_OK : status;
 }
 
 /* ---- two threads ---- */
 
 #define BATCHES       4
 #define BATCH_BYTES   ((size_t)256 * 1024)
-#define BATCH_RECORDS 1024
+#define BATCH_RECORDS 512
+/* How many records ahead what they will need is fetched into the cache. */
+#define AHEAD 8
 
 /* Records, copied one behind the other. */
 struct batch {
@@ -63,6 +70,8 @@ struct batch {
     uint64_t first_seq;
     size_t count;
     size_t ends[BATCH_RECORDS];
+    struct avj_prepared prepared[BATCH_RECORDS];
+    struct avj_pack scratch;
     enum avj_status status; /* of the cursor behind the last one: AVJ_OK: there is more */
     struct avj_error err;
 };
@@ -96,6 +105,12 @@ static bool batch_put(struct batch *b, const struct avj_record *record)
     return true;
 }
 
+static struct avj_slice batch_record(const struct batch *b, size_t i)
+{
+    size_t begin = i ? b->ends[i - 1] : 0;
+    return (struct avj_slice){b->bytes + begin, b->ends[i] - begin};
+}
+
 static void batch_fill(struct batch *b, struct avj_cursor *cursor)
 {
     b->used = b->count = 0;
@@ -104,6 +119,12 @@ static void batch_fill(struct batch *b, struct avj_cursor *cursor)
         struct avj_record record;
         b->status = avj_cursor_next(cursor, &record, &b->err);
         if (b->status == AVJ_OK && !batch_put(b, &record))
+            b->status = avj_fail(&b->err, AVJ_ENOMEM, "replay: out of memory");
+    }
+    /* The bytes stay where they are from now on. */
+    for (size_t i = 0; i < b->count; i++) {
+        struct avj_slice record = batch_record(b, i);
+        if (avj_prepare(record.data, record.len, &b->scratch, &b->prepared[i]) != AVJ_OK)
             b->status = avj_fail(&b->err, AVJ_ENOMEM, "replay: out of memory");
     }
 }
@@ -155,9 +176,10 @@ static enum avj_status fold_batch(struct avj_store *store, const struct batch *b
 {
     enum avj_status status = AVJ_OK;
     for (size_t i = 0; status == AVJ_OK && i < b->count; i++) {
-        size_t begin = i ? b->ends[i - 1] : 0;
-        struct avj_slice record = {b->bytes + begin, b->ends[i] - begin};
-        status = fold_one(store, b->first_seq + i, record, total, err);
+        if (i + AHEAD < b->count && b->prepared[i + AHEAD].glanced &&
+            b->prepared[i + AHEAD].glance.has_document)
+            avj_slots_prefetch(&store->view->slots, &b->prepared[i + AHEAD].key);
+        status = fold_one(store, b->first_seq + i, batch_record(b, i), &b->prepared[i], total, err);
     }
     if (status == AVJ_OK && b->status < 0 && err)
         *err = b->err;
@@ -192,8 +214,10 @@ static enum avj_status fold_with_thread(struct avj_store *store, uint64_t total,
     enum avj_status status = fold_apart(store, p, total, err);
     pthread_cond_destroy(&p->moved);
     pthread_mutex_destroy(&p->mutex);
-    for (size_t i = 0; i < BATCHES; i++)
+    for (size_t i = 0; i < BATCHES; i++) {
         free(p->batches[i].bytes);
+        avj_pack_release(&p->batches[i].scratch);
+    }
     free(p);
     return status;
 }

@@ -175,11 +175,9 @@ uint32_t avj_view_need(struct avj_view *view, enum avj_entity entity, struct avj
     return avj_slots_need(&view->slots, entity, id.data, id.len, &added);
 }
 
-uint32_t avj_view_need_thread(struct avj_view *view, struct avj_slice id)
+/* A thread's number is given when it is first needed.  0: out of memory. */
+static uint32_t give_number(struct avj_view *view, uint32_t number)
 {
-    uint32_t number = avj_view_need(view, AVJ_THREAD, id);
-    if (!number)
-        return 0;
     struct avj_slot *slot = avj_view_slot(view, number);
     if (!slot->thread) {
         slot->thread = record_new(&view->threads);
@@ -187,6 +185,13 @@ uint32_t avj_view_need_thread(struct avj_view *view, struct avj_slice id)
             avj_view_thread(view, slot->thread)->slot = number;
     }
     return slot->thread;
+}
+
+uint32_t avj_view_need_thread(struct avj_view *view, const struct avj_slot_key *key)
+{
+    bool added;
+    uint32_t number = avj_slots_need_key(&view->slots, key, &added);
+    return number ? give_number(view, number) : 0;
 }
 
 /* The row and the fields kept back that a slot stands for. */
@@ -222,6 +227,15 @@ static enum avj_status pending_of_slot(const struct avj_slot *slot, struct avj_d
     return AVJ_OK;
 }
 
+/* What a thread shows is in memory: nothing has to be read for it. */
+static enum avj_status shared_of_thread(const struct avj_view *view, const struct avj_slot *slot,
+                                        struct avj_document *d)
+{
+    const struct avj_span *fields = &avj_view_thread(view, slot->thread)->fields;
+    d->derived = true;
+    return avj_blob_copy(&d->shared, avj_span_data(view, fields), fields->len);
+}
+
 static enum avj_status document_of_slot(struct avj_view *view, uint32_t number,
                                         struct avj_document **out)
 {
@@ -234,6 +248,9 @@ static enum avj_status document_of_slot(struct avj_view *view, uint32_t number,
         status = row_of_slot(view, number, d);
     if (status == AVJ_OK && (slot->flags & AVJ_SLOT_PENDING))
         status = pending_of_slot(slot, d);
+    if (status == AVJ_OK && d->entity == AVJ_THREAD && (slot->flags & AVJ_SLOT_VISIBLE) &&
+        !d->kept.len)
+        status = shared_of_thread(view, slot, d);
     if (status != AVJ_OK) {
         avj_document_free(d);
         return status;
@@ -487,16 +504,16 @@ static uint64_t load_be64(const uint8_t *p)
     return v;
 }
 
-static bool digest_of(struct avj_view *view, const struct avj_slot *slot, struct avj_fields shared,
-                      uint64_t digest[2])
+/* XXH3-128(kind, 0, id, 0, fields): what a document adds to the digest. */
+static bool hash_document(struct avj_pack *bytes, enum avj_entity entity, const char *id,
+                          size_t id_len, struct avj_fields fields, uint64_t digest[2])
 {
-    struct avj_pack *bytes = &view->scratch;
-    const char *kind = avj_schema(avj_slot_entity(slot))->kind;
-    char buffer[AVJ_UUID_TEXT];
+    const char *kind = avj_schema(entity)->kind;
     avj_pack_reset(bytes);
     avj_pack_raw(bytes, kind, strlen(kind) + 1);
-    avj_pack_raw(bytes, avj_slot_id(&view->slots, slot, buffer), avj_slot_id_len(slot) + 1);
-    avj_pack_raw(bytes, shared.data, shared.len);
+    avj_pack_raw(bytes, id, id_len);
+    avj_pack_raw(bytes, "", 1);
+    avj_pack_raw(bytes, fields.data, fields.len);
     if (bytes->failed)
         return false;
     uint8_t hash[16];
@@ -506,16 +523,45 @@ static bool digest_of(struct avj_view *view, const struct avj_slot *slot, struct
     return true;
 }
 
+static bool digest_of(struct avj_view *view, const struct avj_slot *slot,
+                      const struct avj_shown *shown, uint64_t digest[2])
+{
+    char buffer[AVJ_UUID_TEXT];
+    if (shown->digest) {
+        memcpy(digest, shown->digest, 2 * sizeof(*digest));
+        return true;
+    }
+    return hash_document(&view->scratch, avj_slot_entity(slot),
+                         avj_slot_id(&view->slots, slot, buffer), avj_slot_id_len(slot),
+                         shown->shared, digest);
+}
+
+enum avj_status avj_prepare(const void *data, size_t len, struct avj_pack *scratch,
+                            struct avj_prepared *p)
+{
+    struct avj_glance *g = &p->glance;
+    p->plain = false;
+    p->thread.len = 0;
+    p->glanced = avj_glance(data, len, g);
+    if (!p->glanced || !g->has_document)
+        return AVJ_OK;
+    avj_slot_key_init(&p->key, g->entity, g->id.data, g->id.len);
+    bool update = g->type == AVJ_E_LOCAL && g->op != AVJ_CREATE;
+    p->plain = g->f.len && avj_fields_plain(g->entity, g->f, !update, &p->facts);
+    if (!p->plain || update)
+        return AVJ_OK;
+    if (p->facts.thread.len)
+        avj_slot_key_init(&p->thread, AVJ_THREAD, p->facts.thread.data, p->facts.thread.len);
+    bool ok = hash_document(scratch, g->entity, g->id.data, g->id.len, g->f, p->digest);
+    return ok ? AVJ_OK : AVJ_ENOMEM;
+}
+
 static enum avj_status show_thread(struct avj_view *view, uint32_t number,
                                    const struct avj_shown *shown)
 {
-    char buffer[AVJ_UUID_TEXT];
-    struct avj_slot *slot = avj_view_slot(view, number);
-    const char *id = avj_slot_id(&view->slots, slot, buffer);
-    uint32_t at = avj_view_need_thread(view, (struct avj_slice){id, avj_slot_id_len(slot)});
-    if (!at)
+    if (!give_number(view, number))
         return AVJ_ENOMEM;
-    struct avj_thread *thread = avj_view_thread(view, at);
+    struct avj_thread *thread = avj_view_thread(view, avj_view_slot(view, number)->thread);
     thread->last_message_ms = shown->visible ? shown->facts.last_message_ms : 0;
     thread->pinned = shown->visible && shown->facts.pinned;
     bool ok =
@@ -530,7 +576,10 @@ static enum avj_status show_in_thread(struct avj_view *view, uint32_t number,
     uint32_t thread = 0;
     struct avj_slot *slot = avj_view_slot(view, number);
     if (shown->visible && shown->facts.thread.data) {
-        thread = avj_view_need_thread(view, shown->facts.thread);
+        struct avj_slot_key key;
+        if (!shown->thread)
+            avj_slot_key_init(&key, AVJ_THREAD, shown->facts.thread.data, shown->facts.thread.len);
+        thread = avj_view_need_thread(view, shown->thread ? shown->thread : &key);
         if (!thread)
             return AVJ_ENOMEM;
     }
@@ -549,7 +598,7 @@ enum avj_status avj_view_show(struct avj_view *view, uint32_t number, const stru
     struct avj_slot *slot = avj_view_slot(view, number);
     enum avj_entity entity = avj_slot_entity(slot);
     uint64_t digest[2] = {0, 0};
-    if (shown->visible && !digest_of(view, slot, shown->shared, digest))
+    if (shown->visible && !digest_of(view, slot, shown, digest))
         return AVJ_ENOMEM;
     if (slot->flags & AVJ_SLOT_VISIBLE) {
         view->counts.visible[entity]--;
@@ -626,20 +675,22 @@ void avj_view_tell_status(struct avj_view *view, enum avj_entry_type type)
 
 /* ---- applying ---- */
 
-static enum avj_status apply(struct avj_view *view, uint64_t seq, const void *data, size_t len,
-                             struct avj_error *err)
+static void note_entry(struct avj_view *view, enum avj_entry_type type, uint64_t hlc)
 {
-    struct avj_glance glance;
+    view->counts.by_type[type]++;
+    if (hlc > view->last_hlc)
+        view->last_hlc = hlc;
+}
+
+static enum avj_status apply(struct avj_view *view, uint64_t seq, const void *data, size_t len,
+                             const struct avj_prepared *prepared, struct avj_error *err)
+{
     bool done = false;
     enum avj_status status = AVJ_OK;
-    if (!view->slow && avj_glance(data, len, &glance)) {
-        status = avj_fold_fast(view, seq, &glance, &done, err);
-        if (status == AVJ_OK && done) {
-            view->counts.by_type[glance.type]++;
-            if (glance.hlc > view->last_hlc)
-                view->last_hlc = glance.hlc;
-        }
-    }
+    if (prepared->glanced && !view->slow)
+        status = avj_fold_fast(view, seq, prepared, &done, err);
+    if (status == AVJ_OK && done)
+        note_entry(view, prepared->glance.type, prepared->glance.hlc);
     if (status != AVJ_OK || done)
         return status;
     struct avj_entry e;
@@ -647,17 +698,15 @@ static enum avj_status apply(struct avj_view *view, uint64_t seq, const void *da
     if (status != AVJ_OK)
         return status;
     status = avj_fold(view, &e, seq, err);
-    if (status == AVJ_OK) {
-        view->counts.by_type[e.type]++;
-        if (e.hlc > view->last_hlc)
-            view->last_hlc = e.hlc;
-    }
+    if (status == AVJ_OK)
+        note_entry(view, e.type, e.hlc);
     avj_entry_release(&e);
     return status;
 }
 
-enum avj_status avj_view_apply(struct avj_view *view, uint64_t seq, const void *data, size_t len,
-                               struct avj_error *err)
+enum avj_status avj_view_apply_prepared(struct avj_view *view, uint64_t seq, const void *data,
+                                        size_t len, const struct avj_prepared *prepared,
+                                        struct avj_error *err)
 {
     enum avj_status status = AVJ_OK;
     if (seq > AVJ_SLOT_SEQ_MAX)
@@ -668,7 +717,7 @@ enum avj_status avj_view_apply(struct avj_view *view, uint64_t seq, const void *
     if (view->own)
         status = avj_own_add(view, seq, data, len);
     if (status == AVJ_OK)
-        status = apply(view, seq, data, len, err);
+        status = apply(view, seq, data, len, prepared, err);
     view->now = (struct avj_slice){NULL, 0};
     if (status == AVJ_OK) {
         view->counts.entries++;
@@ -679,6 +728,15 @@ enum avj_status avj_view_apply(struct avj_view *view, uint64_t seq, const void *
         avj_fail(err, status, "out of memory");
     avj_wrap(err, "record %llu", (unsigned long long)seq);
     return status;
+}
+
+enum avj_status avj_view_apply(struct avj_view *view, uint64_t seq, const void *data, size_t len,
+                               struct avj_error *err)
+{
+    struct avj_prepared prepared;
+    if (avj_prepare(data, len, &view->scratch, &prepared) != AVJ_OK)
+        return avj_fail(err, AVJ_ENOMEM, "record %llu: out of memory", (unsigned long long)seq);
+    return avj_view_apply_prepared(view, seq, data, len, &prepared, err);
 }
 
 static void store_be64(uint8_t *p, uint64_t v)

@@ -133,23 +133,17 @@ static enum avj_op op_of(const struct avj_entry *e)
 }
 
 static enum avj_status pending_of(const struct avj_entry *e, uint64_t seq, struct avj_pending *p,
-                                  struct avj_error *err)
+                                  struct avj_pack *fields, struct avj_error *err)
 {
     *p = (struct avj_pending){.seq = seq, .hlc = e->hlc, .op = op_of(e)};
     if (p->op == AVJ_OPS)
         return lacks(e, "o", err);
     if (p->op == AVJ_DELETE)
         return AVJ_OK;
-    struct avj_value fields;
-    if (!avj_value_get(e->root, "f", &fields) || fields.kind != AVJ_MAP)
+    struct avj_value map;
+    if (!avj_value_get(e->root, "f", &map) || map.kind != AVJ_MAP)
         return lacks(e, "f", err);
-    struct avj_pack canonical = {0};
-    enum avj_status status =
-        avj_fields_canonical(e->entity, fields, p->op == AVJ_CREATE, &canonical);
-    if (status == AVJ_OK)
-        avj_blob_take(&p->fields, &canonical);
-    p->loaded = status == AVJ_OK;
-    avj_pack_release(&canonical);
+    enum avj_status status = avj_fields_canonical(e->entity, map, p->op == AVJ_CREATE, fields);
     return status == AVJ_EFORMAT ? lacks(e, "f", err) : status;
 }
 
@@ -165,25 +159,24 @@ static enum avj_status derive(struct avj_view *view, struct avj_document *d, str
 }
 
 /* A mutation, whichever way its entry was read. */
-static enum avj_status put_local(struct avj_view *view, enum avj_entity entity, struct avj_slice id,
-                                 struct avj_pending *p, struct avj_error *err)
+static enum avj_status put_local(struct avj_view *view, uint32_t number,
+                                 const struct avj_pending *p, struct avj_fields fields,
+                                 struct avj_error *err)
 {
-    uint32_t number = avj_view_need(view, entity, id);
     if (!number)
-        return AVJ_ENOMEM;
+        return no_memory(err);
     if (p->op != AVJ_CREATE && !avj_view_visible(view, number))
         return AVJ_OK; /* another process deleted it first: the delete wins */
     struct change c;
-    uint64_t seq = p->seq;
     enum avj_status status = change_begin(view, number, AVJ_E_LOCAL, &c, err);
     if (status != AVJ_OK)
         return status;
     unpark(c.edit.document); /* what was refused is not what will be sent now */
     status = derive(view, c.edit.document, err);
     if (status == AVJ_OK)
-        status = avj_document_push_pending(c.edit.document, p);
+        status = avj_document_push_pending(c.edit.document, p, fields);
     if (status == AVJ_OK)
-        status = avj_outbox_add(view, seq, number);
+        status = avj_outbox_add(view, p->seq, number);
     return change_end(view, &c, status, err);
 }
 
@@ -191,26 +184,26 @@ static enum avj_status fold_local(struct avj_view *view, const struct avj_entry 
                                   struct avj_error *err)
 {
     struct avj_pending p;
-    enum avj_status status = pending_of(e, seq, &p, err);
-    if (status != AVJ_OK)
-        return status;
-    int64_t settles = avj_value_get_int(e->root, "c", 0);
-    if (settles > 0)
-        conflict_close(view, (uint64_t)settles);
-    status = put_local(view, e->entity, e->id, &p, err);
-    avj_blob_release(&p.fields);
+    struct avj_pack fields = {0};
+    enum avj_status status = pending_of(e, seq, &p, &fields, err);
+    if (status == AVJ_OK) {
+        int64_t settles = avj_value_get_int(e->root, "c", 0);
+        if (settles > 0)
+            conflict_close(view, (uint64_t)settles);
+        status = put_local(view, avj_view_need(view, e->entity, e->id), &p,
+                           (struct avj_fields){fields.data, fields.len}, err);
+    }
+    avj_pack_release(&fields);
     return status;
 }
 
-enum avj_status avj_fold_update(struct avj_view *view, uint64_t seq, const struct avj_glance *g,
+enum avj_status avj_fold_update(struct avj_view *view, uint64_t seq, const struct avj_prepared *e,
                                 struct avj_error *err)
 {
-    struct avj_pending p = {.seq = seq, .hlc = g->hlc, .op = g->op, .loaded = true};
-    if (avj_blob_copy(&p.fields, g->f.data, g->f.len) != AVJ_OK)
-        return no_memory(err);
-    enum avj_status status = put_local(view, g->entity, g->id, &p, err);
-    avj_blob_release(&p.fields);
-    return status;
+    const struct avj_glance *g = &e->glance;
+    const struct avj_pending p = {.seq = seq, .hlc = g->hlc, .op = g->op};
+    bool added;
+    return put_local(view, avj_slots_need_key(&view->slots, &e->key, &added), &p, g->f, err);
 }
 
 /* ---- push, reject, retry, drop ---- */

@@ -14,6 +14,7 @@
 #define AVJ_VIEW_PRIVATE_H
 
 #include "replay/document.h"
+#include "replay/events.h"
 #include "replay/merge.h"
 #include "replay/slot.h"
 #include "replay/view.h"
@@ -70,18 +71,19 @@ struct avj_learned {
     char *field, *what;
 };
 
-/* What folding an entry in did to a document, for those who watch (events.c).  Several of these for
- * one entry are possible. */
-struct avj_change {
-    uint64_t seq;
-    enum avj_entry_type type;
-    enum avj_entity entity; /* AVJ_ENTITIES: none; something that avj_store_status tells changed */
-    const char *id;
-    const char *thread; /* messages and summaries: the thread it is, or was, listed in; NULL */
-    bool remote;        /* from elsewhere; else made on this machine */
-    bool shows;         /* what is visible of it changed, else only its state in the sync */
-    bool appeared, vanished;
+/* What can be said of an entry without a view: it may be made by another thread than the one that
+ * folds.  Points into the record. */
+struct avj_prepared {
+    bool glanced; /* glance holds; else the entry is read by way of a tree */
+    struct avj_glance glance;
+    bool plain; /* "f" is canonical, and facts hold */
+    struct avj_facts facts;
+    struct avj_slot_key key, thread; /* of the document, and of facts.thread (len 0: none) */
+    uint64_t digest[2];              /* of the document with just these fields; with `plain` */
 };
+/* scratch: reused from call to call.  AVJ_ENOMEM. */
+AVJ_CHECKED enum avj_status avj_prepare(const void *data, size_t len, struct avj_pack *scratch,
+                                        struct avj_prepared *prepared);
 
 struct avj_view {
     struct avj_slots slots;
@@ -164,7 +166,7 @@ static inline bool avj_view_visible(const struct avj_view *view, uint32_t number
 /* The slot, added where there is none.  0: out of memory. */
 uint32_t avj_view_need(struct avj_view *view, enum avj_entity entity, struct avj_slice id);
 /* The number of the thread with that id, known or not.  0: out of memory. */
-uint32_t avj_view_need_thread(struct avj_view *view, struct avj_slice id);
+uint32_t avj_view_need_thread(struct avj_view *view, const struct avj_slot_key *key);
 
 /* The document behind a slot, made from the slot where it is not open.  avj_view_put_back it; what
  * was changed of it is lost unless avj_view_keep follows.  AVJ_ENOMEM. */
@@ -192,8 +194,10 @@ AVJ_CHECKED enum avj_status avj_edit_end(struct avj_view *view, struct avj_edit 
 /* What is visible of a document. */
 struct avj_shown {
     bool visible;
-    struct avj_fields shared, fields; /* the digest's; all of them */
-    struct avj_facts facts;           /* of `fields` */
+    struct avj_fields shared, fields;  /* the digest's; all of them */
+    struct avj_facts facts;            /* of `fields` */
+    const struct avj_slot_key *thread; /* of facts.thread; NULL: not at hand */
+    const uint64_t *digest;            /* of `shared`; NULL: not at hand */
 };
 /* Writes it into slot, lists and sums.  AVJ_ENOMEM. */
 AVJ_CHECKED enum avj_status avj_view_show(struct avj_view *view, uint32_t number,
@@ -293,14 +297,20 @@ uint32_t avj_outbox_each(const struct avj_view *view, size_t *at);
 
 /* *done: the entry is folded; else nothing has happened. */
 AVJ_CHECKED enum avj_status avj_fold_fast(struct avj_view *view, uint64_t seq,
-                                          const struct avj_glance *entry, bool *done,
+                                          const struct avj_prepared *entry, bool *done,
                                           struct avj_error *err);
+/* As avj_view_apply, with what avj_prepare said of the record. */
+AVJ_CHECKED enum avj_status avj_view_apply_prepared(struct avj_view *view, uint64_t seq,
+                                                    const void *data, size_t len,
+                                                    const struct avj_prepared *prepared,
+                                                    struct avj_error *err);
 AVJ_CHECKED enum avj_status avj_fold(struct avj_view *view, const struct avj_entry *entry,
                                      uint64_t seq, struct avj_error *err);
 
 /* A local update, its fields canonical. */
 AVJ_CHECKED enum avj_status avj_fold_update(struct avj_view *view, uint64_t seq,
-                                            const struct avj_glance *entry, struct avj_error *err);
+                                            const struct avj_prepared *entry,
+                                            struct avj_error *err);
 
 const char *avj_view_learned(const struct avj_view *view, enum avj_entity entity, const char *field,
                              size_t len);

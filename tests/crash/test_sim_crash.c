@@ -175,6 +175,17 @@ static void make_durable(struct writer *w, bool rotate)
         sim_relaxed_release(&w->relaxed);
 }
 
+/* Some records of what is sealed become shorter; each stays at its place. */
+static void compact(struct writer *w)
+{
+    uint64_t segments = 0;
+    enum avj_status status = sim_shorten(w->journal, &segments, &w->err);
+
+    w->run->explorer->compacted += segments;
+    if (status != AVJ_ELOCKED)
+        (void)good(w, status, "compact");
+}
+
 /* One process at a time seals what is finished, which adds and takes away no record. */
 static void maintain(struct writer *w)
 {
@@ -184,6 +195,8 @@ static void maintain(struct writer *w)
     w->run->explorer->sealed += done.sealed;
     if (status != AVJ_ELOCKED)
         (void)good(w, status, "maintain");
+    if (!sim_killed(w->process) && one_in(w->run, 2))
+        compact(w);
 }
 
 /* Then there is something to seal. */
@@ -297,8 +310,9 @@ static void run_programs(struct sim_explorer *explorer, bool syncs_fail, const c
             sim_explore_report(explorer, stdout);
     }
     sim_explore_report(explorer, stdout);
-    print_message("%llu programs, %llu sealed segments, %.1f s of processor time\n",
+    print_message("%llu programs, %llu sealed segments, %llu compacted, %.1f s of processor time\n",
                   (unsigned long long)programs, (unsigned long long)explorer->sealed,
+                  (unsigned long long)explorer->compacted,
                   (double)(clock() - begin) / CLOCKS_PER_SEC);
     assert_false(explorer->failed);
 }

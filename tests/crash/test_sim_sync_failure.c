@@ -17,7 +17,7 @@
 
 /* What is done, a letter a step; lower case by the first process, upper case by the second:
  * d durable append, r relaxed append, h a huge durable append, s sync, t rotate, m maintain (seal),
- * o close and open again. */
+ * c compact what is sealed, o close and open again. */
 struct script {
     const char *sentence;
     const char *steps;
@@ -35,6 +35,8 @@ static const struct script scripts[] = {
     {"two processes, segments get full", "hHrRhHrHhoO"},
     {"one process that seals", "drtmdrtdmod"},
     {"one process that seals what the other one wrote", "drtDRMdtRMDodO"},
+    {"one process that seals and compacts", "drtmcdrtdmocd"},
+    {"one process that compacts what the other one sealed", "drtDMcRtDRMCdoO"},
     {"relaxed appends of one, synced by the other", "rRrRSrRsDrSd"},
 };
 
@@ -154,6 +156,8 @@ static enum avj_status make_durable(struct run *run, struct writer *w, bool rota
 
 static enum avj_status act(struct run *run, struct writer *w, char what)
 {
+    uint64_t compacted;
+
     switch (what) {
     case 'd':
         return append(run, w, SIM_SMALL, AVJ_DURABLE);
@@ -167,6 +171,8 @@ static enum avj_status act(struct run *run, struct writer *w, char what)
         return make_durable(run, w, true);
     case 'm':
         return avj_journal_maintain(w->journal, NULL, NULL, &run->err);
+    case 'c':
+        return sim_shorten(w->journal, &compacted, &run->err);
     default:
         reopen(run, w);
         return AVJ_OK;

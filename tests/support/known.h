@@ -16,6 +16,7 @@ struct known {
     uint64_t last;    /* records 1..last were appended, the last of them perhaps in vain */
     uint64_t durable; /* of them 1..durable were promised to be on the disk */
     uint64_t *hashes; /* of record 1, 2, ...: owned */
+    uint64_t *shorts; /* of what compaction may make of them (known_shorten) */
     size_t cap;
 };
 
@@ -35,6 +36,11 @@ void known_release(struct known *known);
 enum avj_status known_append(struct known *known, struct avj_journal *journal, enum known_kind kind,
                              size_t len, size_t count, enum avj_durability durability,
                              struct avj_error *err);
+
+/* Replaces every other record of the sealed segments, but those of the first, by its first 8 bytes:
+ * compaction as a layer above would do it.  The record and its short form are both known. */
+enum avj_status known_shorten(struct avj_journal *journal, uint64_t *replaced,
+                              struct avj_error *err);
 
 /* Is this record the one for its number? */
 bool known_is(const struct known *known, uint64_t seq, const void *data, size_t len);

@@ -26,7 +26,7 @@ struct sim_explorer {
     int rots; /* not 0: in place of all that, so often at each moment everything has reached the
                  disk and a bit of a segment rots */
     uint64_t seed;   /* for the message */
-    uint64_t sealed; /* segments, by the programs */
+    uint64_t sealed, compacted; /* segments, by the programs */
     bool failed;     /* what went wrong has been printed */
 };
 

@@ -85,6 +85,10 @@ enum avj_status sim_ledger_append(struct sim_ledger *ledger, struct sim_relaxed 
                                   enum sim_batch_size size, enum avj_durability durability,
                                   struct avj_error *err);
 
+/* Compacts the sealed segments: two of three records of theirs become their first bytes, which name
+ * them still.  Readers take either. */
+enum avj_status sim_shorten(struct avj_journal *journal, uint64_t *segments, struct avj_error *err);
+
 /* Reads all records with a new cursor.  AVJ_END: all was read; AVJ_EFORMAT: a record is none that
  * was ever written; else the error. */
 enum avj_status sim_read(struct avj_journal *journal, struct sim_reading *reading,

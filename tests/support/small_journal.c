@@ -61,7 +61,7 @@ enum step_kind {
     STEP_ROTATE,
     STEP_FILL,       /* up to the number of bytes that is asked for */
     STEP_NOISE,      /* the process dies in the middle of an append and another goes on */
-    STEP_SEAL,       /* all finished segments */
+    STEP_SEAL,       /* all finished segments, and compact those behind the first */
     STEP_DICTIONARY, /* the next segment embeds one */
     STEP_RESERVE,    /* from now on zeros are written ahead */
 };
@@ -176,10 +176,12 @@ static void seal(struct making *m)
 {
     struct avj_maintained done;
     struct avj_error err;
+    uint64_t replaced;
 
     m->small->unsealed = mem_io_copy(m->small->mem);
     need(avj_journal_maintain(m->journal, NULL, &done, &err), &err);
-    if (done.sealed == 0 || done.damaged > 0)
+    need(known_shorten(m->journal, &replaced, &err), &err);
+    if (done.sealed == 0 || done.damaged > 0 || replaced == 0)
         abort();
 }
 
