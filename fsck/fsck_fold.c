@@ -2,7 +2,6 @@
 #include "fsck/fsck_fold.h"
 
 #include "fsck/fsck_docs.h"
-#include "replay/view_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,13 +17,6 @@ struct fsck_fold {
     uint64_t gap_first;     /* first record that the view lacks, 0: none */
     uint64_t unknown;
     char unknown_names[160];
-};
-
-/* A record, and where it stands. */
-struct placed {
-    uint64_t segment, offset, seq;
-    const void *data;
-    size_t len;
 };
 
 struct fsck_fold *fsck_fold_new(const struct fsck_fold_with *with)
@@ -63,7 +55,7 @@ void fsck_fold_recent(struct fsck_fold *fold,
 /* ---- what is wrong with a record ---- */
 
 static struct fsck_finding *bad_record(struct fsck_fold *fold, enum fsck_code code,
-                                       const struct placed *at, const char *why)
+                                       const struct fsck_record *at, const char *why)
 {
     struct fsck_finding *finding = fsck_findings_add(&fold->findings, code);
     if (!finding)
@@ -94,7 +86,8 @@ static void note_unknown(struct fsck_fold *fold, struct avj_slice name)
 
 /* What needs every entry as a tree: the audit, documents behind a gap, names of unknown types.
  * *good: the record is an entry. */
-static enum avj_status look_at_entry(struct fsck_fold *fold, const struct placed *at, bool *good)
+static enum avj_status look_at_entry(struct fsck_fold *fold, const struct fsck_record *at,
+                                     bool *good)
 {
     struct avj_entry entry;
     struct avj_error err = {0};
@@ -128,7 +121,7 @@ static enum avj_status stop_view(struct fsck_fold *fold, uint64_t first)
 }
 
 /* The entry's document can not be brought up to date: the view ends in front of it. */
-static enum avj_status not_fetched(struct fsck_fold *fold, const struct placed *at,
+static enum avj_status not_fetched(struct fsck_fold *fold, const struct fsck_record *at,
                                    const struct avj_error *err)
 {
     struct avj_entry entry;
@@ -144,14 +137,14 @@ static enum avj_status not_fetched(struct fsck_fold *fold, const struct placed *
 }
 
 /* *look: the entry has to be looked at by itself. */
-static enum avj_status fold_in(struct fsck_fold *fold, const struct placed *at, bool *look,
+static enum avj_status fold_in(struct fsck_fold *fold, const struct fsck_record *at, bool *look,
                                struct avj_error *err)
 {
     const uint64_t *unknown = &fold->view->counts.by_type[AVJ_ENTRY_TYPES];
     uint64_t before = *unknown;
     enum avj_status status = fsck_source_note(fold->source, at->segment, at->seq);
     if (status == AVJ_OK)
-        status = avj_view_apply(fold->view, at->seq, at->data, at->len, err);
+        status = avj_view_apply_prepared(fold->view, at->seq, at->data, at->len, at->prepared, err);
     if (status == AVJ_OK || status == AVJ_EFORMAT)
         fold->folded_to = at->seq;
     *look = fold->with.audit || fold->with.deep || status == AVJ_EFORMAT || *unknown != before;
@@ -162,26 +155,30 @@ static enum avj_status fold_in(struct fsck_fold *fold, const struct placed *at, 
     return status;
 }
 
-enum avj_status fsck_fold_record(struct fsck_fold *fold, uint64_t segment, uint64_t offset,
-                                 uint64_t seq, const void *data, size_t len)
+enum avj_status fsck_fold_record(struct fsck_fold *fold, const struct fsck_record *at)
 {
-    struct placed at = {segment, offset, seq, data, len};
     struct avj_error err = {0};
     enum avj_status status = AVJ_OK;
     bool look = true, good = true;
     if (!fold->gap_first)
-        status = fold_in(fold, &at, &look, &err);
+        status = fold_in(fold, at, &look, &err);
     bool refused = status == AVJ_EFORMAT;
     if (refused)
         status = AVJ_OK;
     if (status == AVJ_OK && look)
-        status = look_at_entry(fold, &at, &good);
+        status = look_at_entry(fold, at, &good);
     if (status == AVJ_OK && refused && good)
-        bad_record(fold, FSCK_NOT_FOLDED, &at, err.message);
-    if (seq >= fsck_snapshots_next(fold->with.snapshots))
-        fsck_snapshots_meet(fold->with.snapshots, seq, data, len,
+        bad_record(fold, FSCK_NOT_FOLDED, at, err.message);
+    if (at->seq >= fsck_snapshots_next(fold->with.snapshots))
+        fsck_snapshots_meet(fold->with.snapshots, at->seq, at->data, at->len,
                             fold->gap_first ? NULL : fold->view);
     return status;
+}
+
+void fsck_fold_ahead(const struct fsck_fold *fold, const struct avj_prepared *prepared)
+{
+    if (prepared->glanced && prepared->glance.has_document)
+        avj_slots_prefetch(&fold->view->slots, &prepared->key);
 }
 
 enum avj_status fsck_fold_gap(struct fsck_fold *fold, uint64_t first, uint64_t last,

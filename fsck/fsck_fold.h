@@ -12,6 +12,7 @@
 #include "fsck/fsck_audit.h"
 #include "fsck/fsck_snapshots.h"
 #include "fsck/fsck_source.h"
+#include "replay/view_private.h"
 
 struct fsck_fold;
 
@@ -30,10 +31,19 @@ void fsck_fold_free(struct fsck_fold *fold);
 void fsck_fold_recent(struct fsck_fold *fold,
                       bool (*find)(void *arg, uint64_t seq, struct avj_slice *record), void *arg);
 
-/* The record with number seq, of the frame at `offset` of `segment`.  Errors: AVJ_ENOMEM. */
-AVJ_CHECKED enum avj_status fsck_fold_record(struct fsck_fold *fold, uint64_t segment,
-                                             uint64_t offset, uint64_t seq, const void *data,
-                                             size_t len);
+/* A record, and where it stands. */
+struct fsck_record {
+    uint64_t segment, offset; /* of its frame */
+    uint64_t seq;
+    const void *data;
+    size_t len;
+    const struct avj_prepared *prepared;
+};
+/* All is borrowed during the call.  Errors: AVJ_ENOMEM. */
+AVJ_CHECKED enum avj_status fsck_fold_record(struct fsck_fold *fold,
+                                             const struct fsck_record *record);
+/* What this one will need, some records later, is fetched into the cache. */
+void fsck_fold_ahead(const struct fsck_fold *fold, const struct avj_prepared *prepared);
 
 /* Records first..last are lost (last 0: to the end); the view stays as it was before the first of
  * such gaps.  Only ids are added to `finding` (borrowed, NULL: none).  Errors: AVJ_ENOMEM. */
