@@ -50,8 +50,8 @@ void fsck_fold_ahead(const struct fsck_fold *fold, const struct avj_prepared *pr
 AVJ_CHECKED enum avj_status fsck_fold_gap(struct fsck_fold *fold, uint64_t first, uint64_t last,
                                           struct fsck_finding *finding);
 
-/* fsck_snapshots_load with the view as it is.  Errors: AVJ_ENOMEM. */
-AVJ_CHECKED enum avj_status fsck_fold_load_snapshots(struct fsck_fold *fold);
+/* fsck_snapshots_load with the view as it is. */
+AVJ_CHECKED enum avj_status fsck_fold_load_snapshots(struct fsck_fold *fold, int64_t deadline_ms);
 
 /* Adds the findings to the list, those that only the whole log shows too, and the view to the
  * summary. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define AHEAD         4  /* batches that are read and not folded */
-#define KEPT          64 /* those folded last, where entries that later ones need are found */
+#define KEPT          16 /* those folded last, where entries that later ones need are found */
 #define BATCHES       (AHEAD + KEPT)
 #define BATCH_BYTES   ((size_t)256 * 1024)
 #define BATCH_RECORDS 512

@@ -67,9 +67,11 @@ static enum avj_status check_with(struct run *run, struct fsck_pipe *pipe)
         fsck_snapshots_verify(&run->snapshots);
     enum avj_status folded = fsck_pipe_end(pipe);
     if (folded == AVJ_OK && status == AVJ_OK && run->options->deep)
-        folded = fsck_fold_load_snapshots(run->fold);
-    if (folded != AVJ_OK)
-        status = avj_fail(run->err, AVJ_ENOMEM, "out of memory");
+        folded = fsck_fold_load_snapshots(run->fold, run->deadline_ms);
+    if (folded == AVJ_ETIMEOUT)
+        status = avj_fail(run->err, folded, "%s: the time allowed ran out", run->path);
+    else if (folded != AVJ_OK)
+        status = avj_fail(run->err, folded, "out of memory");
     return status;
 }
 

@@ -68,11 +68,13 @@ void fsck_snapshots_verify(struct fsck_snapshots *snapshots);
 /*
  * Each good snapshot is loaded, what the log has behind it is folded in, and the result compared
  * with `view`, which was replayed from nothing up to record `upto`: digest, counts, and all that
- * shows of every document.  Errors: AVJ_ENOMEM.
+ * shows of every document.  deadline_ms: on io->monotonic_ms, 0: none.  Errors: AVJ_ENOMEM,
+ * AVJ_ETIMEOUT.
  */
 AVJ_CHECKED enum avj_status fsck_snapshots_load(struct fsck_snapshots *snapshots,
                                                 struct avj_view *view, uint64_t upto,
-                                                const struct avj_source *source);
+                                                const struct avj_source *source,
+                                                int64_t deadline_ms);
 
 /* checked_to: last record of the log; complete: it was read to its end. */
 void fsck_snapshots_report(const struct fsck_snapshots *snapshots,

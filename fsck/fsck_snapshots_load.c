@@ -8,6 +8,21 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The view that was replayed from nothing, and what both are read from. */
+struct replayed {
+    struct avj_view *view;
+    uint64_t upto;
+    const struct avj_source *source;
+    const struct avj_io *io;
+    int64_t deadline_ms;
+};
+
+/* Asked for every step; a clock need not be. */
+static bool time_is_up(const struct replayed *r, uint64_t step)
+{
+    return r->deadline_ms && step % 256 == 0 && r->io->monotonic_ms(r->io->ctx) >= r->deadline_ms;
+}
+
 static enum avj_status differs(struct fsck_snapshot *item, const char *what)
 {
     snprintf(item->difference, sizeof(item->difference), "%.150s", what);
@@ -24,14 +39,16 @@ static enum avj_status differs_at(struct fsck_snapshot *item, const char *what,
     return AVJ_END;
 }
 
-static enum avj_status fold_tail(struct fsck_snapshot *item, struct avj_view *view, uint64_t upto,
-                                 const struct avj_source *source)
+static enum avj_status fold_tail(struct fsck_snapshot *item, struct avj_view *view,
+                                 const struct replayed *r)
 {
     enum avj_status status = AVJ_OK;
-    for (uint64_t seq = item->header.seq + 1; status == AVJ_OK && seq <= upto; seq++) {
+    for (uint64_t seq = item->header.seq + 1; status == AVJ_OK && seq <= r->upto; seq++) {
         struct avj_slice record;
         struct avj_error err = {0};
-        status = source->fetch(source->arg, seq, &record, &err);
+        if (time_is_up(r, seq))
+            return AVJ_ETIMEOUT;
+        status = r->source->fetch(r->source->arg, seq, &record, &err);
         if (status == AVJ_OK)
             status = avj_view_apply(view, seq, record.data, record.len, &err);
         if (status == AVJ_EFORMAT)
@@ -102,9 +119,10 @@ static enum avj_status compare_document(struct fsck_snapshot *item, struct avj_v
 }
 
 static enum avj_status compare(struct fsck_snapshot *item, struct avj_view *loaded,
-                               struct avj_view *view)
+                               const struct replayed *r)
 {
     enum avj_status status = AVJ_OK;
+    struct avj_view *view = r->view;
     if (memcmp(loaded->digest, view->digest, sizeof(view->digest)) != 0)
         return differs(item, "loaded and brought up to date, its digest is another");
     if (memcmp(&loaded->counts, &view->counts, sizeof(view->counts)) != 0)
@@ -112,7 +130,7 @@ static enum avj_status compare(struct fsck_snapshot *item, struct avj_view *load
     if (avj_slots_last(&loaded->slots) != avj_slots_last(&view->slots))
         return differs(item, "loaded and brought up to date, it has other documents");
     for (uint32_t n = 1; status == AVJ_OK && n <= avj_slots_last(&view->slots); n++)
-        status = compare_document(item, loaded, view, n);
+        status = time_is_up(r, n) ? AVJ_ETIMEOUT : compare_document(item, loaded, view, n);
     return status;
 }
 
@@ -158,10 +176,9 @@ static bool leads_somewhere(const struct avj_view *view)
     return good;
 }
 
-static enum avj_status load(const struct fsck_snapshots *s, struct fsck_snapshot *item,
-                            struct avj_view *view, uint64_t upto, const struct avj_source *source)
+static enum avj_status load(struct fsck_snapshot *item, const struct replayed *r)
 {
-    struct avj_view *loaded = avj_snapshot_take(s->io, item->file, &item->header, source, true);
+    struct avj_view *loaded = avj_snapshot_take(r->io, item->file, &item->header, r->source, false);
     if (!loaded)
         return differs(item, "it is whole and can not be loaded");
     if (!leads_somewhere(loaded)) {
@@ -169,23 +186,25 @@ static enum avj_status load(const struct fsck_snapshots *s, struct fsck_snapshot
         avj_view_free(loaded);
         return differs(item, "a number in it leads nowhere");
     }
-    enum avj_status status = fold_tail(item, loaded, upto, source);
+    enum avj_status status = fold_tail(item, loaded, r);
     if (status == AVJ_OK)
-        status = compare(item, loaded, view);
+        status = compare(item, loaded, r);
     avj_view_free(loaded);
     return status;
 }
 
 enum avj_status fsck_snapshots_load(struct fsck_snapshots *s, struct avj_view *view, uint64_t upto,
-                                    const struct avj_source *source)
+                                    const struct avj_source *source, int64_t deadline_ms)
 {
+    const struct replayed r = {view, upto, source, s->io, deadline_ms};
     for (size_t i = 0; i < s->count; i++) {
         struct fsck_snapshot *item = &s->items[i];
         if (item->state != FSCK_SNAPSHOT_GOOD || !item->same_record || item->difference[0] ||
             item->seq > upto)
             continue;
-        if (load(s, item, view, upto, source) == AVJ_ENOMEM)
-            return AVJ_ENOMEM;
+        enum avj_status status = load(item, &r);
+        if (status == AVJ_ENOMEM || status == AVJ_ETIMEOUT)
+            return status;
     }
     return AVJ_OK;
 }
