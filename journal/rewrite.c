@@ -191,7 +191,10 @@ static enum avj_status write_anew(struct rewrite *w)
     header.compacted = true;
     header.compaction.ms = w->with.io->now_ms(w->with.io->ctx);
     w->content = avj_hash_stream_new();
-    enum avj_status status = avj_sealer_begin(&w->to, &w->with, "compacting", &header, w->err);
+    struct avj_dictionary dictionary;
+    enum avj_status status = avj_reader_dictionary(&w->old, &w->here, &dictionary, w->err);
+    if (status == AVJ_OK)
+        status = avj_sealer_begin(&w->to, &w->with, "compacting", &header, &dictionary, w->err);
     if (status == AVJ_OK)
         status = w->content ? copy_all(w) : no_memory(w);
     w->to.header.compaction.replaced += w->replaced;

@@ -26,8 +26,9 @@ AVJ_BEGIN_C
       "an attempt begun: a attempt id, v via (transaction, single), d [[kind, id, $id, up to "     \
       "seq, op], ...]")                                                                            \
     X(AVJ_E_ACK, "ack",                                                                            \
-      "settled upstream: r $id, s up to seq, v $updatedAt, c $createdAt, f row (absent: "          \
-      "deleted), k fields kept back, x status (0: elided)")                                        \
+      "settled upstream: r $id, s up to seq, v $updatedAt (of what was deleted: nil where it is "  \
+      "not known), c $createdAt, f row (absent: deleted), k fields kept back, x status (0: "       \
+      "elided)")                                                                                   \
     X(AVJ_E_REJECT, "reject",                                                                      \
       "refused for good, parked: s up to seq, x status, y type, m message")                        \
     X(AVJ_E_RETRY, "retry", "a person lets a parked change try again: s up to seq")                \

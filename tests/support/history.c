@@ -86,6 +86,9 @@ void history_init(struct history *h, uint64_t seed)
     h->odd = shares[below(h, 3)];
     h->broken = one_in(h, 3) ? 30 : 0;
     h->foreign = shares[below(h, 3)];
+    for (size_t i = 0; i < HISTORY_DOCS; i++)
+        if (below(h, 100) < h->foreign)
+            h->docs[i].row = below(h, HISTORY_ROWS);
     h->remote = 10 + 30 * (unsigned)below(h, 3);
     h->users = one_in(h, 4) ? 2 : 1;
 }
@@ -111,8 +114,8 @@ static bool is_broken(struct history *h)
 
 static const char *any_row(struct history *h, const struct history_doc *doc)
 {
-    if (below(h, 100) >= h->foreign)
-        return doc->rows[0];
+    if (!h->foreign || !one_in(h, 12))
+        return doc->rows[doc->row];
     return doc->rows[below(h, HISTORY_ROWS)];
 }
 

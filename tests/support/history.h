@@ -21,6 +21,7 @@ struct history_doc {
     enum avj_entity entity;
     const char *id;
     char rows[HISTORY_ROWS][48];
+    size_t row;                 /* that it mostly has */
     uint64_t last_seq;          /* of its last mutation */
     int values[HISTORY_FIELDS]; /* what it was last written as: a choice a field, 0: absent */
     int64_t version;            /* seconds behind a moment */
@@ -35,7 +36,7 @@ struct history {
     size_t conflict_count;
     unsigned odd;     /* of 100 entries so many are written in another way than this program does */
     unsigned broken;  /* of 1,000 so many lack something that their type needs */
-    unsigned foreign; /* of 100 rows so many are not the derived one */
+    unsigned foreign; /* of 100 documents so many have other rows than the derived one */
     unsigned remote;  /* of 100 entries about so many come from the server */
     unsigned users;   /* 1: nobody else logs in */
 };

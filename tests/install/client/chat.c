@@ -46,18 +46,19 @@ static enum avj_status list(struct avj_store *store)
 static enum avj_status page(struct avj_store *store, const char *thread)
 {
     const struct avj_doc *docs;
-    char before[AVJ_ID_TEXT] = "";
+    char oldest[AVJ_ID_TEXT] = "";
     size_t count = 2;
     while (count == 2) {
-        enum avj_status s =
-            avj_store_messages(store, thread, before[0] ? before : NULL, 2, &docs, &count, &err);
+        struct avj_page earlier = {
+            .limit = 2, .from_end = true, .before = oldest[0] ? oldest : NULL};
+        enum avj_status s = avj_store_page(store, thread, &earlier, &docs, &count, &err);
         if (s != AVJ_OK)
             return s;
         for (size_t i = 0; i < count; i++)
             show(&docs[i], "content");
         printf("\n");
         if (count > 0)
-            snprintf(before, sizeof(before), "%s", docs[0].id);
+            snprintf(oldest, sizeof(oldest), "%s", docs[0].id);
     }
     return AVJ_OK;
 }
