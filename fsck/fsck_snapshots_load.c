@@ -181,15 +181,8 @@ static enum avj_status load(struct fsck_snapshot *item, const struct replayed *r
     struct avj_view *loaded;
     enum avj_status status =
         avj_snapshot_take(r->io, item->file, &item->header, r->source, false, &loaded);
-<<<<<<< HEAD
-    if (status == AVJ_ECORRUPT)
-        return differs(item, "it is whole and can not be loaded");
-    if (status != AVJ_OK)
-        return status;
-=======
     if (status != AVJ_OK)
         return status == AVJ_ENOMEM ? status : differs(item, "it is whole and can not be loaded");
->>>>>>> fsck
     if (!leads_somewhere(loaded)) {
         loaded->threads.count = loaded->sides.count = loaded->open.count = 0; /* not to be freed */
         avj_view_free(loaded);
