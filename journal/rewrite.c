@@ -113,10 +113,9 @@ static enum avj_status decide(struct rewrite *w, uint64_t seq, const struct avj_
     enum avj_status status =
         w->how->decide(w->how->arg, seq, record->data, record->len, instead, w->err);
     w->refused = status != AVJ_OK;
-    if (status == AVJ_OK && instead->data && instead->len > record->len)
-        return avj_fail(w->err, AVJ_EINVAL,
-                        "compacting: record %llu would become longer, %zu bytes instead of %zu",
-                        (unsigned long long)seq, instead->len, record->len);
+    if (status == AVJ_OK && instead->data && instead->len > AVJ_RECORD_MAX)
+        return avj_fail(w->err, AVJ_ETOOBIG, "compacting: record %llu would become too long",
+                        (unsigned long long)seq);
     return status;
 }
 

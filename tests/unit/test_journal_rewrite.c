@@ -30,14 +30,14 @@ struct plan {
 static enum avj_status decide(void *arg, uint64_t seq, const void *data, size_t len,
                               struct avj_slice *instead, struct avj_error *err)
 {
-    static const uint8_t zeros[NUMBERED_MAX + 1];
+    static const uint8_t zeros[1];
     struct plan *p = arg;
 
     p->asked++;
     if (p->fail_at == seq)
         return avj_fail(err, AVJ_EFORMAT, "record %llu is not liked", (unsigned long long)seq);
     if (p->longer)
-        *instead = (struct avj_slice){zeros, len + 1};
+        *instead = (struct avj_slice){zeros, AVJ_RECORD_MAX + 1};
     else if (p->every && seq % p->every == 0 && len > p->len)
         *instead = (struct avj_slice){data, p->len};
     return AVJ_OK;
@@ -272,7 +272,7 @@ static void what_goes_wrong_ends_it_and_the_segment_stays(void **state)
          {.every = 2, .len = 8, .fail_at = 40},
          AVJ_EFORMAT,
          "not liked"},
-        {"a record would grow", {.longer = true}, AVJ_EINVAL, "would become longer"},
+        {"a record would be too long", {.longer = true}, AVJ_ETOOBIG, "would become too long"},
     };
     uint64_t last = sealed_segments(c->dir, 3);
     struct avj_journal *journal = open_journal(c->dir, &quiet), *reader;
