@@ -5,8 +5,9 @@
  * then what was audited, then one summary.  It prints nothing, so that tests and other front ends
  * call it directly.
  *
- * Threading: one thread a run.  Lifetime: whatever a sink's function is given is borrowed during
- * the call.
+ * Threading: one thread a run, which calls the sink; a long log is folded by a second one, so that
+ * options->io is called from both.  Lifetime: whatever a sink's function is given is borrowed
+ * during the call.
  */
 #ifndef FSCK_H
 #define FSCK_H
@@ -29,6 +30,7 @@ enum fsck_exit {
 
 struct fsck_options {        /* all zero: the defaults */
     const struct avj_io *io; /* NULL: avj_io_posix() */
+    bool deep; /* look twice where once is enough if the program is right: see the manual */
     bool audit;
     const char *audit_id;    /* NULL: every message */
     int64_t max_duration_ms; /* 0: as long as it takes */

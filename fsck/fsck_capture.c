@@ -19,6 +19,27 @@ void fsck_segment_path(const struct fsck_capture *c, const struct fsck_segment *
     snprintf(out, FSCK_PATH_MAX, "%s/segments/%s", c->path, segment->name);
 }
 
+/* Boyer and Moore's majority vote. */
+static void find_journal_id(struct fsck_capture *c)
+{
+    size_t lead = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        const struct fsck_segment *s = &c->segments[i];
+        if (s->status != AVJ_OK)
+            continue;
+        if (lead == 0)
+            memcpy(c->journal_id, s->header.journal_id, 16);
+        bool same = memcmp(c->journal_id, s->header.journal_id, 16) == 0;
+        lead = same ? lead + 1 : lead - 1;
+    }
+}
+
+bool fsck_segment_belongs(const struct fsck_capture *c, const struct fsck_segment *s)
+{
+    return s->status == AVJ_OK && memcmp(s->header.journal_id, c->journal_id, 16) == 0 &&
+           s->header.segment_no == s->number;
+}
+
 static void names_release(struct fsck_names *names)
 {
     for (size_t i = 0; i < names->count; i++)
@@ -322,6 +343,7 @@ enum avj_status fsck_capture(const struct avj_io *io, const char *path, struct f
         status = look_again(c, err);
     if (status == AVJ_OK && c->count == 0 && !sync_says_something(c))
         status = AVJ_ENOTJOURNAL;
+    find_journal_id(c);
     if (status == AVJ_ENOTJOURNAL)
         (void)avj_fail(err, status, "not a journal: %s: give the folder that avchat init made",
                        path);

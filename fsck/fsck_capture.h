@@ -47,6 +47,7 @@ struct fsck_capture {
     const char *path; /* borrowed */
     struct fsck_segment *segments;
     size_t count;
+    uint8_t journal_id[16]; /* what most headers say */
     struct avj_sync_witness witness;
     bool witness_missing; /* no file, or one that says nothing that can be believed */
     bool lock_missing;
@@ -59,6 +60,9 @@ struct fsck_capture {
 AVJ_CHECKED enum avj_status fsck_capture(const struct avj_io *io, const char *path,
                                          struct fsck_capture *capture, struct avj_error *err);
 void fsck_capture_release(struct fsck_capture *capture);
+
+/* Its header is good, and that of the segment that belongs here. */
+bool fsck_segment_belongs(const struct fsck_capture *capture, const struct fsck_segment *segment);
 
 void fsck_segment_path(const struct fsck_capture *capture, const struct fsck_segment *segment,
                        char out[FSCK_PATH_MAX]);

@@ -10,8 +10,7 @@
 struct check {
     const struct fsck_checking *with;
     struct avj_error *err;
-    uint8_t journal_id[16]; /* what most headers say */
-    uint64_t expected;      /* sequence number that comes next */
+    uint64_t expected; /* sequence number that comes next */
     struct fsck_finding *open[OPEN_MAX];
     size_t open_count;
     bool broken; /* something is missing at `expected`: close_at() measures it */
@@ -65,7 +64,7 @@ static void close_at(struct check *c, uint64_t seq)
         }
         if (!c->blind)
             c->with->summary->lost_records += lost;
-        fsck_fold_gap(c->with->fold, c->expected, seq - 1, c->open_count ? c->open[0] : NULL);
+        fsck_pipe_gap(c->with->pipe, c->expected, seq - 1, c->open_count ? c->open[0] : NULL);
         c->expected = seq;
     }
     c->open_count = 0;
@@ -80,7 +79,7 @@ static void close_unknown(struct check *c)
     for (size_t i = 0; i < c->open_count; i++)
         c->open[i]->first_seq = c->expected;
     c->with->summary->lost_exact = false;
-    fsck_fold_gap(c->with->fold, c->expected, 0, c->open_count ? c->open[0] : NULL);
+    fsck_pipe_gap(c->with->pipe, c->expected, 0, c->open_count ? c->open[0] : NULL);
     c->open_count = 0;
     c->broken = c->blind = false;
 }
@@ -152,7 +151,7 @@ static enum avj_status on_record(void *arg, const struct avj_frame_info *frame, 
                                  const uint8_t *data, size_t len)
 {
     struct check *c = arg;
-    return fsck_fold_record(c->with->fold, c->segment->number, frame->offset, seq, data, len);
+    return fsck_pipe_record(c->with->pipe, c->segment->number, frame->offset, seq, data, len);
 }
 
 static enum fsck_code code_of(enum avj_damage damage)
@@ -196,7 +195,7 @@ static void lose_frame(struct check *c, struct fsck_finding *finding)
     }
     c->with->summary->records -= c->frame.count;
     c->with->summary->lost_records += c->frame.count;
-    fsck_fold_gap(c->with->fold, first, last, finding);
+    fsck_pipe_gap(c->with->pipe, first, last, finding);
 }
 
 static enum avj_status on_damage(void *arg, enum avj_damage damage, uint64_t offset, uint64_t len,
@@ -220,40 +219,17 @@ static enum avj_status on_damage(void *arg, enum avj_damage damage, uint64_t off
 
 /* ---- headers ---- */
 
-static void find_journal_id(struct check *c)
-{
-    const struct fsck_capture *cap = c->with->capture;
-    size_t lead = 0;
-    /* Boyer and Moore's majority vote. */
-    for (size_t i = 0; i < cap->count; i++) {
-        const struct fsck_segment *s = &cap->segments[i];
-        if (s->status != AVJ_OK)
-            continue;
-        if (lead == 0)
-            memcpy(c->journal_id, s->header.journal_id, 16);
-        bool same = memcmp(c->journal_id, s->header.journal_id, 16) == 0;
-        lead = same ? lead + 1 : lead - 1;
-    }
-}
-
 static void hex(const uint8_t *bytes, char out[33])
 {
     for (size_t i = 0; i < 16; i++)
         snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
-/* The header is good, and that of the segment that belongs here. */
-static bool belongs(const struct check *c, const struct fsck_segment *s)
-{
-    return s->status == AVJ_OK && memcmp(s->header.journal_id, c->journal_id, 16) == 0 &&
-           s->header.segment_no == s->number;
-}
-
 /* `next` was begun behind `s` as it is now, as far as their headers tell. */
 static bool continues(const struct check *c, const struct fsck_segment *s,
                       const struct fsck_segment *next)
 {
-    if (!next || next->number != s->number + 1 || !belongs(c, next) ||
+    if (!next || next->number != s->number + 1 || !fsck_segment_belongs(c->with->capture, next) ||
         next->header.prev_segment_no != s->number)
         return false;
     const uint8_t *salt = s->header.sealed ? s->header.from.salt : s->header.salt;
@@ -282,9 +258,9 @@ static void look_for_hole(struct check *c, uint64_t before, uint64_t number)
 static void not_ours(struct check *c, const struct fsck_segment *s)
 {
     struct fsck_finding *finding;
-    if (memcmp(s->header.journal_id, c->journal_id, 16) != 0) {
+    if (memcmp(s->header.journal_id, c->with->capture->journal_id, 16) != 0) {
         char here[33], there[33];
-        hex(c->journal_id, here);
+        hex(c->with->capture->journal_id, here);
         hex(s->header.journal_id, there);
         finding = report(c, FSCK_FOREIGN, 0, s->size);
         fsck_detail(finding, "it is segment %llu of journal %s, this is journal %s",
@@ -302,7 +278,8 @@ static void join(struct check *c, const struct fsck_segment *before, const struc
 {
     const struct avj_segment_header *h = &s->header;
     bool first = s->number == 1;
-    bool neighbour = before && before->number + 1 == s->number && belongs(c, before);
+    bool neighbour =
+        before && before->number + 1 == s->number && fsck_segment_belongs(c->with->capture, before);
     if (first ? h->prev_segment_no != 0 : neighbour && !continues(c, before, s)) {
         struct fsck_finding *finding = report(c, FSCK_PREDECESSOR, 0, 0);
         fsck_detail(finding, "%s",
@@ -441,7 +418,7 @@ static enum avj_status check_segment(struct check *c, size_t index)
     enum avj_status status = AVJ_OK;
     if (s->status != AVJ_OK && s->status != AVJ_ECORRUPT)
         unreadable(c, s->status, avj_status_text(s->status));
-    else if (s->status == AVJ_OK && !belongs(c, s))
+    else if (s->status == AVJ_OK && !fsck_segment_belongs(c->with->capture, s))
         not_ours(c, s);
     else
         status = scan(c, &b);
@@ -481,7 +458,6 @@ enum avj_status fsck_check(const struct fsck_checking *with, struct avj_error *e
     const struct fsck_capture *cap = with->capture;
     with->summary->lost_exact = true;
     with->summary->segments = cap->count;
-    find_journal_id(&c);
     for (size_t i = 0; i < cap->count; i++)
         c.total_bytes += cap->segments[i].size;
     if (cap->count == 0)

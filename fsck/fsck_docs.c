@@ -2,6 +2,7 @@
 #include "fsck/fsck_docs.h"
 
 #include "journal/journal.h"
+#include "replay/view_private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,20 +28,6 @@ struct fsck_docs {
     struct gap gaps[GAPS_MAX];
     size_t gap_count;
 };
-
-struct fsck_docs *fsck_docs_new(void)
-{
-    struct fsck_docs *docs = calloc(1, sizeof(*docs));
-    if (!docs)
-        return NULL;
-    docs->cap = 1024;
-    docs->slots = calloc(docs->cap, sizeof(*docs->slots));
-    if (!docs->slots) {
-        free(docs);
-        return NULL;
-    }
-    return docs;
-}
 
 void fsck_docs_free(struct fsck_docs *docs)
 {
@@ -79,6 +66,86 @@ static bool grow(struct fsck_docs *docs)
     docs->slots = slots;
     docs->cap = cap;
     return true;
+}
+
+/* ---- what the view knows ---- */
+
+static uint64_t key_of_slot(const struct avj_view *view, const struct avj_slot *slot)
+{
+    char buffer[AVJ_UUID_TEXT];
+    struct avj_slice id = {avj_slot_id(&view->slots, slot, buffer), avj_slot_id_len(slot)};
+    return key_of(avj_slot_entity(slot), id);
+}
+
+/* Is it upstream, and was it deleted here?  An open document tells. */
+static enum avj_status open_flags(struct avj_view *view, uint32_t number, unsigned *flags)
+{
+    struct avj_document *d;
+    enum avj_status status = avj_view_open(view, number, &d, NULL);
+    if (status != AVJ_OK)
+        return status;
+    if (d->rows)
+        *flags |= DOC_UPSTREAM;
+    if (d->pending_count && d->pending[d->pending_count - 1].op == AVJ_DELETE)
+        *flags |= DOC_DELETED;
+    avj_view_put_back(view, number, d);
+    return AVJ_OK;
+}
+
+static enum avj_status take_slot(struct fsck_docs *docs, struct avj_view *view, uint32_t number)
+{
+    const struct avj_slot *slot = avj_view_slot(view, number);
+    bool message = avj_slot_entity(slot) == AVJ_MESSAGE;
+    unsigned flags = message ? DOC_MESSAGE : 0;
+    /* Of some threads only messages tell. */
+    if (avj_slot_entity(slot) == AVJ_THREAD &&
+        !(slot->flags & (AVJ_SLOT_VISIBLE | AVJ_SLOT_HIDDEN_STATE)))
+        return AVJ_OK;
+    if (slot->flags & AVJ_SLOT_VISIBLE)
+        flags |= DOC_VISIBLE;
+    if (slot->flags & AVJ_SLOT_ROW)
+        flags |= DOC_UPSTREAM;
+    if ((slot->flags & AVJ_SLOT_OPEN) && open_flags(view, number, &flags) != AVJ_OK)
+        return AVJ_ENOMEM;
+    if (!grow(docs))
+        return AVJ_ENOMEM;
+    struct doc *doc = slot_of(docs->slots, docs->cap, key_of_slot(view, slot));
+    docs->count += doc->key == 0;
+    doc->key = key_of_slot(view, slot);
+    doc->flags = flags;
+    if (message && slot->thread)
+        doc->thread =
+            key_of_slot(view, avj_view_slot(view, avj_view_thread(view, slot->thread)->slot));
+    return AVJ_OK;
+}
+
+struct fsck_docs *fsck_docs_new(struct avj_view *view)
+{
+    struct fsck_docs *docs = calloc(1, sizeof(*docs));
+    if (!docs)
+        return NULL;
+    docs->cap = 1024;
+    docs->slots = calloc(docs->cap, sizeof(*docs->slots));
+    enum avj_status status = docs->slots ? AVJ_OK : AVJ_ENOMEM;
+    for (uint32_t n = 1; status == AVJ_OK && n <= avj_slots_last(&view->slots); n++)
+        status = take_slot(docs, view, n);
+    if (status == AVJ_OK)
+        return docs;
+    fsck_docs_free(docs);
+    return NULL;
+}
+
+uint64_t fsck_view_messages_without_thread(const struct avj_view *view)
+{
+    uint64_t count = 0;
+    for (uint32_t n = 1; n <= avj_slots_last(&view->slots); n++) {
+        const struct avj_slot *slot = avj_view_slot(view, n);
+        if (avj_slot_entity(slot) != AVJ_MESSAGE || !(slot->flags & AVJ_SLOT_VISIBLE))
+            continue;
+        if (!slot->thread || !avj_view_visible(view, avj_view_thread(view, slot->thread)->slot))
+            count++;
+    }
+    return count;
 }
 
 /* ---- gaps ---- */

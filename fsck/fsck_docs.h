@@ -1,9 +1,8 @@
 /*
- * What the checker remembers of each document: enough to tell which documents a gap in the log
- * touched, and which messages have no thread.
+ * What the checker remembers of each document from the first gap in the log on, where the view can
+ * not go further: enough to tell which documents a gap touched, and which messages have no thread.
  *
- * It works across gaps, where the view can not go on.  Documents are kept as 64-bit hashes of kind
- * and id: 24 bytes each. Threading: one thread.
+ * Documents are kept as 64-bit hashes of kind and id: 24 bytes each.  Threading: one thread.
  */
 #ifndef FSCK_DOCS_H
 #define FSCK_DOCS_H
@@ -11,10 +10,12 @@
 #include "fsck/fsck_findings.h"
 
 #include "replay/entry.h"
+#include "replay/view.h"
 
 struct fsck_docs;
 
-struct fsck_docs *fsck_docs_new(void); /* NULL: out of memory */
+/* Begins with the documents that the view knows.  NULL: out of memory. */
+struct fsck_docs *fsck_docs_new(struct avj_view *view);
 void fsck_docs_free(struct fsck_docs *docs);
 
 /*
@@ -30,5 +31,7 @@ void fsck_docs_gap(struct fsck_docs *docs, uint64_t first, uint64_t last,
 
 /* Visible messages whose thread is not. */
 uint64_t fsck_docs_messages_without_thread(const struct fsck_docs *docs);
+/* The same of a view, which needs no struct fsck_docs. */
+uint64_t fsck_view_messages_without_thread(const struct avj_view *view);
 
 #endif

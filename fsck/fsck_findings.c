@@ -138,6 +138,40 @@ static const struct fsck_kind kinds[FSCK_CODES] = {
     [FSCK_NO_THREAD] = {"AVJ-F043", FSCK_FOLD, FSCK_INFO, "messages without a thread",
                         "They are kept, and appear when their thread arrives.",
                         "Run avchat sync, which fetches missing threads."},
+    [FSCK_NOT_FETCHED] = {"AVJ-F044", FSCK_FOLD, FSCK_DAMAGED, "record can not be read again",
+                          "The record was good when the log was read, and could not be had when a "
+                          "later entry needed it: the disk gives different answers, or another "
+                          "part of the folder that leads to it is damaged.",
+                          "Check again; if it stays, copy the folder to another disk and have this "
+                          "one checked."},
+    [FSCK_SNAPSHOT_DAMAGED] = {"AVJ-F045", FSCK_FOLD, FSCK_WARNING, "snapshot damaged",
+                               "Bytes of the file are not as written.  It is made from the log, "
+                               "and the program does without it.",
+                               "Nothing is lost: delete the file, or let the program set it "
+                               "aside; the next one is made by itself."},
+    [FSCK_SNAPSHOT_STALE] =
+        {"AVJ-F046", FSCK_FOLD, FSCK_WARNING, "snapshot of another log",
+         "It was made from records that this log does not have: the log lost its end in a crash, "
+         "or was restored from a backup without its snapshots.",
+         "Nothing to do unless damage is told of too: the program sets the file aside and makes "
+         "another."},
+    [FSCK_SNAPSHOT_DIFFERS] =
+        {"AVJ-F047", FSCK_FOLD, FSCK_DAMAGED, "snapshot says something else than the log",
+         "The file is whole, but replaying the log gives another view: what the program shows may "
+         "be wrong, what the log holds is not affected.  A defect of the program that wrote it, "
+         "or somebody changed one of the two.",
+         "Keep a copy of the folder and report this line; then close the program and delete the "
+         "file: what is shown is made from the log again."},
+    [FSCK_SNAPSHOT_LEFTOVER] = {"AVJ-F048", FSCK_FILES, FSCK_WARNING, "leftover of a snapshot",
+                                "A snapshot that was not finished, or was set aside because it "
+                                "could not be used; it is read by nobody.",
+                                "Nothing is lost: the file may be deleted, and the next snapshot "
+                                "takes it away."},
+    [FSCK_SNAPSHOT_OTHER] = {"AVJ-F049", FSCK_FOLD, FSCK_INFO,
+                             "snapshot of another program version",
+                             "It was written by another version of the program or on another kind "
+                             "of machine, and can not be used or checked here.",
+                             "Nothing to do: the program does without it and makes another."},
     [FSCK_UNFINISHED] = {"AVJ-F050", FSCK_FOLD, FSCK_WARNING, "check not finished",
                          "The time allowed ran out; what was looked at is told here.",
                          "Run again with a longer --max-duration, or without."},
@@ -207,6 +241,30 @@ struct fsck_finding *fsck_findings_add(struct fsck_findings *list, enum fsck_cod
     if (!finding)
         list->failed = true;
     return finding;
+}
+
+void fsck_findings_join(struct fsck_findings *list, struct fsck_findings *from)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        struct fsck_finding *finding = from->items[i];
+        struct fsck_finding *kept = keep(list, finding->code);
+        if (kept) {
+            *kept = *finding; /* its ids too */
+            free(finding);
+        } else {
+            list->failed = true;
+            ids_release(&finding->threads);
+            ids_release(&finding->messages);
+            free(finding);
+        }
+    }
+    for (int code = 0; code < FSCK_CODES; code++)
+        list->by_code[code] += from->by_code[code];
+    for (int severity = 0; severity < FSCK_SEVERITIES; severity++)
+        list->by_severity[severity] += from->by_severity[severity];
+    list->failed = list->failed || from->failed;
+    free(from->items);
+    memset(from, 0, sizeof(*from));
 }
 
 void fsck_findings_close(struct fsck_findings *list)

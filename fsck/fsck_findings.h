@@ -64,6 +64,12 @@ enum fsck_code {
     FSCK_FOLD_STOPPED,
     FSCK_UNMATCHED_ACKS,
     FSCK_NO_THREAD,
+    FSCK_NOT_FETCHED,
+    FSCK_SNAPSHOT_DAMAGED,
+    FSCK_SNAPSHOT_STALE,
+    FSCK_SNAPSHOT_DIFFERS,
+    FSCK_SNAPSHOT_LEFTOVER,
+    FSCK_SNAPSHOT_OTHER,
     FSCK_UNFINISHED,
     FSCK_MORE,
     FSCK_CODES,
@@ -115,6 +121,8 @@ void fsck_findings_release(struct fsck_findings *list);
 /* The new finding, all zero but its code; NULL when it is counted only (too many of its kind, or no
  * memory). Valid until release. */
 struct fsck_finding *fsck_findings_add(struct fsck_findings *list, enum fsck_code code);
+/* Moves all of `from`, which has none of the kinds that `list` has, behind those of the list. */
+void fsck_findings_join(struct fsck_findings *list, struct fsck_findings *from);
 /* Adds what was counted and not kept, as findings FSCK_MORE. */
 void fsck_findings_close(struct fsck_findings *list);
 /* Fills the detail; finding may be NULL. */

@@ -14,6 +14,7 @@ struct run {
     const struct avj_io *io;
     int64_t deadline_ms;
     struct fsck_findings findings;
+    struct fsck_snapshots snapshots;
     struct fsck_capture capture;
     struct fsck_audit *audit;
     struct fsck_fold *fold;
@@ -50,35 +51,63 @@ static void check_files(struct run *run)
     check_session_file(run);
 }
 
-static enum avj_status check_records(struct run *run)
+static enum avj_status check_with(struct run *run, struct fsck_pipe *pipe)
 {
-    const struct fsck_options *o = run->options;
-    run->audit = o->audit ? fsck_audit_new(o->audit_id) : NULL;
-    run->fold = fsck_fold_new(&run->findings, run->audit);
-    if (!run->fold || (o->audit && !run->audit))
-        return avj_fail(run->err, AVJ_ENOMEM, "out of memory");
     struct fsck_checking checking = {
         .capture = &run->capture,
         .findings = &run->findings,
-        .fold = run->fold,
+        .pipe = pipe,
         .summary = &run->summary,
         .deadline_ms = run->deadline_ms,
         .progress = run->sink->progress,
         .progress_arg = run->sink->arg,
     };
     enum avj_status status = fsck_check(&checking, run->err);
+    if (status == AVJ_OK)
+        fsck_snapshots_verify(&run->snapshots);
+    enum avj_status folded = fsck_pipe_end(pipe);
+    if (folded == AVJ_OK && status == AVJ_OK && run->options->deep)
+        folded = fsck_fold_load_snapshots(run->fold, run->deadline_ms);
+    if (folded == AVJ_ETIMEOUT)
+        status = avj_fail(run->err, folded, "%s: the time allowed ran out", run->path);
+    else if (folded != AVJ_OK)
+        status = avj_fail(run->err, folded, "out of memory");
+    return status;
+}
+
+static enum avj_status check_records(struct run *run)
+{
+    const struct fsck_options *o = run->options;
+    run->audit = o->audit ? fsck_audit_new(o->audit_id) : NULL;
+    run->fold = fsck_fold_new(&(struct fsck_fold_with){
+        .capture = &run->capture,
+        .snapshots = &run->snapshots,
+        .audit = run->audit,
+        .deep = o->deep,
+    });
+    struct fsck_pipe *pipe = run->fold ? fsck_pipe_new(run->fold) : NULL;
+    if (!pipe || (o->audit && !run->audit)) {
+        fsck_pipe_free(pipe);
+        return avj_fail(run->err, AVJ_ENOMEM, "out of memory");
+    }
+    enum avj_status status = check_with(run, pipe);
+    fsck_pipe_free(pipe);
     run->summary.complete = status == AVJ_OK;
     if (status == AVJ_ETIMEOUT) {
         fsck_detail(fsck_findings_add(&run->findings, FSCK_UNFINISHED), "%llu records were checked",
                     (unsigned long long)run->summary.records);
     }
-    if (status != AVJ_ENOMEM)
-        fsck_fold_finish(run->fold, &run->summary);
+    if (status == AVJ_ENOMEM)
+        return status;
+    fsck_fold_finish(run->fold, &run->findings, &run->summary);
+    fsck_snapshots_report(&run->snapshots, &run->capture, run->summary.last_seq,
+                          run->summary.complete, &run->findings);
     return status;
 }
 
 static enum avj_status check_all(struct run *run)
 {
+    fsck_snapshots_open(&run->snapshots, run->io, run->path);
     enum avj_status status = fsck_capture(run->io, run->path, &run->capture, run->err);
     if (status != AVJ_OK)
         return status;
@@ -117,6 +146,7 @@ static void release(struct run *run)
 {
     fsck_fold_free(run->fold);
     fsck_audit_free(run->audit);
+    fsck_snapshots_close(&run->snapshots);
     fsck_capture_release(&run->capture);
     fsck_findings_release(&run->findings);
 }

@@ -17,6 +17,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+AVJ_BEGIN_C
+
 enum avj_open_flags {
     AVJ_OPEN_READ = 0,         /* read only, must exist */
     AVJ_OPEN_WRITE = 1u << 0,  /* read and write */
@@ -73,12 +75,14 @@ struct avj_io {
 AVJ_API const struct avj_io *avj_io_posix(void);
 
 /* Reads exactly len bytes unless the file ends first; *got says how many.  Returns 0 or -errno. */
-int avj_io_read_full(const struct avj_io *io, int file, void *data, size_t len, uint64_t offset,
-                     size_t *got);
+AVJ_API int avj_io_read_full(const struct avj_io *io, int file, void *data, size_t len,
+                             uint64_t offset, size_t *got);
 /* Asks for a sync again where a signal interrupted it; a failed one never.  Returns 0 or -errno. */
-int avj_io_sync(const struct avj_io *io, int file);
+AVJ_API int avj_io_sync(const struct avj_io *io, int file);
 /* Writes all of data; on failure *done says how much got out.  Returns 0 or -errno. */
-int avj_io_write_full(const struct avj_io *io, int file, const void *data, size_t len,
-                      uint64_t offset, size_t *done);
+AVJ_API int avj_io_write_full(const struct avj_io *io, int file, const void *data, size_t len,
+                              uint64_t offset, size_t *done);
+
+AVJ_END_C
 
 #endif

@@ -1,5 +1,6 @@
 /* Making, opening and closing a journal. */
 #include "journal/maintain.h"
+#include "journal/wake.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -417,5 +418,5 @@ int avj_journal_wake_fd(struct avj_journal *j)
 void avj_journal_woken(struct avj_journal *j)
 {
     if (j->wake_fd >= 0)
-        avj_wake_drain(j->wake_fd);
+        (void)avj_wake_drain(j->wake_fd);
 }

@@ -1,6 +1,6 @@
 /*
- * The journal: an append-only log of opaque records in a directory, and the only public header of
- * this folder besides status.h, io.h and scan.h.
+ * The journal: an append-only log of opaque records in a directory.  Of this folder, this header,
+ * status.h and io.h are public: what is installed with libavchat.
  *
  * What it promises: a record whose append returned AVJ_OK with AVJ_DURABLE is there after any
  * crash, whole, once, at its sequence number; records are read back in sequence order; bytes that
@@ -23,6 +23,8 @@
 #include "journal/status.h"
 
 #include <stdint.h>
+
+AVJ_BEGIN_C
 
 /* Largest record, and most records in one append (one frame). */
 #define AVJ_RECORD_MAX            ((size_t)15 * 1024 * 1024)
@@ -206,5 +208,7 @@ AVJ_API void avj_journal_woken(struct avj_journal *journal);
  * of their own. */
 AVJ_API uint64_t avj_hash64(const void *data, size_t len);
 AVJ_API void avj_hash128(const void *data, size_t len, uint8_t out[16]);
+
+AVJ_END_C
 
 #endif

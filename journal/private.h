@@ -263,8 +263,4 @@ void avj_retain(struct avj_journal *journal, const uint8_t *frame, size_t len, u
                 uint64_t last_seq);
 void avj_retained_release(struct avj_retained *retained);
 
-/* ---- wake.c ---- */
-int avj_wake_open(const char *path);
-void avj_wake_drain(int fd);
-
 #endif

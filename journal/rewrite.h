@@ -15,8 +15,8 @@ struct avj_rewriting {
     void *arg;
     /*
      * What becomes of record `seq`: *instead is set to what replaces it (borrowed until the next
-     * call), or left alone: it stays.  May be asked twice about a record, and must say the same
-     * then.  Anything but AVJ_OK ends the work with that status; the
+     * call), or left alone: it stays.  May be asked several times about a record, and must say
+     * the same then.  Anything but AVJ_OK ends the work with that status; the
      * segment at hand stays as it was.
      */
     enum avj_status (*decide)(void *arg, uint64_t seq, const void *data, size_t len,

@@ -25,6 +25,22 @@
 #define AVJ_PRINTF(f, a)
 #endif
 
+/* Around the declarations of a public header, so that C++ takes them too.  (A function and a struct
+ * may have one name, as with stat(): g++ -Wshadow need not complain.) */
+#ifdef __cplusplus
+#define AVJ_BEGIN_C                                                                                \
+    extern "C" {                                                                                   \
+    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wshadow\"")
+#define AVJ_END_C                                                                                  \
+    _Pragma("GCC diagnostic pop")                                                                  \
+    }
+#else
+#define AVJ_BEGIN_C
+#define AVJ_END_C
+#endif
+
+AVJ_BEGIN_C
+
 /* name, value, short text, class: 'o' operating (try again may help), 'p' permanent, 'f' fatal for
  * the handle */
 #define AVJ_STATUS_TABLE(X)                                                                        \
@@ -90,5 +106,7 @@ AVJ_API enum avj_status avj_fail_errno(struct avj_error *err, int errnum, const 
 /* Puts "FORMAT: " before the message already in *err (may be NULL); returns err's status (AVJ_EIO
  * when err is NULL and so the status is not known: callers that need it keep their own copy). */
 AVJ_API void avj_wrap(struct avj_error *err, const char *format, ...) AVJ_PRINTF(2, 3);
+
+AVJ_END_C
 
 #endif

@@ -1,7 +1,8 @@
-/* Waking readers: a descriptor that polls readable when any process wrote to a segment or made one.
- */
+/* Waking readers: see wake.h. */
+#include "journal/wake.h"
 #include "journal/private.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #if defined(__linux__)
@@ -16,27 +17,33 @@ int avj_wake_open(const char *path)
     if (fd < 0)
         return -1;
     if (inotify_add_watch(fd, dir, IN_MODIFY | IN_MOVED_TO) < 0) {
+        int errnum = errno;
         close(fd);
+        errno = errnum;
         return -1;
     }
     return fd;
 }
 
-void avj_wake_drain(int fd)
+bool avj_wake_drain(int fd)
 {
     char events[4096];
+    bool any = false;
     while (read(fd, events, sizeof(events)) > 0)
-        continue;
+        any = true;
+    return any;
 }
 #else
 int avj_wake_open(const char *path)
 {
     (void)path;
+    errno = ENOSYS;
     return -1;
 }
 
-void avj_wake_drain(int fd)
+bool avj_wake_drain(int fd)
 {
     (void)fd;
+    return false;
 }
 #endif

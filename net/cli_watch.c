@@ -1,302 +1,336 @@
 /*
- * avchat watch: what other processes and devices do, as it happens.  A cursor reads the log ahead
- * of the view: what its entries touch is looked up before and after the view folds them in.
+ * avchat watch: what this machine's processes and other devices do, as it happens.  A subscription
+ * says when to look and, while the store folds in, what every entry did; what has become of those
+ * documents is looked up and shown afterwards.
  */
 #include "net/cli.h"
-#include "replay/entry.h"
+#include "replay/events.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* One document that new entries touch. */
-struct touched {
+/* A change that is to be shown. */
+struct note {
     enum avj_entity entity;
     char *id;
-    char *thread;      /* of a message, where it is known; a deleted one has no fields any more */
-    uint64_t seq;      /* of the first of those entries */
-    bool only_settled; /* nothing but acknowledgements: shown only where they changed what was shown
-                        */
-};
-
-/* What was last shown of a document, so that an echo is not shown again.  Colliding ones only cost
- * a line too many. */
-#define SHOWN_SLOTS 4096
-struct shown {
-    uint64_t document, fields;
+    char *thread; /* of a message or a summary; NULL */
+    uint64_t seq;
+    bool remote, appeared, vanished, refused;
 };
 
 struct watch {
     struct cli *cli;
     char *thread; /* NULL: all */
-    struct touched *touched;
+    struct note *notes;
     size_t count, cap;
-    struct shown shown[SHOWN_SLOTS];
+    bool out_of_memory; /* a note could not be taken */
+    /* Of this round, numbers of notes, from 1, by what they are about. */
+    size_t *shown, shown_cap;
 };
 
-static uint64_t key_of(enum avj_entity entity, const char *id)
+/* ---- taking notes ---- */
+
+/* A message whose thread nobody knows is shown: a line too many, not one missing. */
+static bool of_interest(const struct watch *watch, const struct avj_change *change)
 {
-    return avj_hash64(id, strlen(id)) + (uint64_t)entity;
-}
-
-static struct shown *slot_of(struct watch *watch, uint64_t key)
-{
-    return &watch->shown[key % SHOWN_SLOTS];
-}
-
-/* True where exactly this was shown last; notes it as shown. */
-static bool shown_already(struct watch *watch, const struct avj_doc *doc)
-{
-    uint64_t key = key_of(doc->entity, doc->id);
-    uint64_t fields = avj_hash64(doc->fields.data, doc->fields.len);
-    struct shown *slot = slot_of(watch, key);
-    bool same = slot->document == key && slot->fields == fields;
-
-    *slot = (struct shown){key, fields};
-    return same;
-}
-
-static char *thread_of(const struct avj_doc *doc)
-{
-    struct avj_tree *tree;
-    char *thread = NULL;
-
-    if (avj_tree_parse(doc->fields.data, doc->fields.len, &tree) != AVJ_OK)
-        return NULL;
-    struct avj_slice text = avj_value_get_text(avj_tree_root(tree), "threadId");
-    if (text.data)
-        thread = strndup(text.data, text.len);
-    avj_tree_free(tree);
-    return thread;
-}
-
-static struct touched *find_touched(struct watch *watch, const struct avj_entry *entry)
-{
-    for (size_t i = watch->count; i-- > 0;) {
-        struct touched *touched = &watch->touched[i];
-        if (touched->entity == entry->entity && strlen(touched->id) == entry->id.len &&
-            memcmp(touched->id, entry->id.data, entry->id.len) == 0)
-            return touched;
-    }
-    return NULL;
-}
-
-static struct touched *add_touched(struct watch *watch, const struct avj_entry *entry, uint64_t seq)
-{
-    struct avj_doc doc;
-
-    if (watch->count == watch->cap) {
-        size_t cap = watch->cap ? watch->cap * 2 : 64;
-        struct touched *grown = reallocarray(watch->touched, cap, sizeof(*grown));
-        if (!grown)
-            return NULL;
-        watch->touched = grown;
-        watch->cap = cap;
-    }
-    char *id = strndup(entry->id.data, entry->id.len);
-    if (!id)
-        return NULL;
-    struct touched *touched = &watch->touched[watch->count++];
-    *touched = (struct touched){entry->entity, id, NULL, seq, true};
-    if (entry->entity == AVJ_MESSAGE &&
-        avj_store_get(watch->cli->store, AVJ_MESSAGE, id, &doc) == AVJ_OK)
-        touched->thread = thread_of(&doc);
-    return touched;
-}
-
-/* Entries that can change what is visible.  AVJ_ENOMEM where it cannot be noted. */
-static enum avj_status note_entry(struct watch *watch, const struct avj_entry *entry, uint64_t seq)
-{
-    bool settles = entry->type == AVJ_E_ACK;
-
-    if (!entry->has_document || (entry->entity != AVJ_MESSAGE && entry->entity != AVJ_THREAD))
-        return AVJ_OK;
-    if (entry->type != AVJ_E_LOCAL && entry->type != AVJ_E_REMOTE && entry->type != AVJ_E_DROP &&
-        !settles)
-        return AVJ_OK;
-    struct touched *touched = find_touched(watch, entry);
-    if (!touched)
-        touched = add_touched(watch, entry, seq);
-    if (!touched)
-        return AVJ_ENOMEM;
-    touched->only_settled = touched->only_settled && settles;
-    return AVJ_OK;
-}
-
-/* A frame's worth of entries at most, so that a long catching-up shows something early. */
-#define TOUCHED_AT_ONCE 512
-
-static enum avj_status read_ahead(struct watch *watch, struct avj_cursor *cursor,
-                                  struct avj_error *err)
-{
-    struct avj_record record;
-    struct avj_entry entry;
-    enum avj_status status = AVJ_OK;
-
-    while (watch->count < TOUCHED_AT_ONCE &&
-           (status = avj_cursor_next(cursor, &record, err)) == AVJ_OK) {
-        status = avj_entry_decode(record.data, record.len, &entry, err);
-        if (status == AVJ_EFORMAT)
-            continue;
-        if (status == AVJ_OK) {
-            status = note_entry(watch, &entry, record.seq);
-            avj_entry_release(&entry);
-        }
-        if (status != AVJ_OK)
-            return avj_fail(err, status, "%s", avj_status_text(status));
-    }
-    return status;
-}
-
-static void put_deleted(struct watch *watch, const struct touched *touched)
-{
-    struct cli *cli = watch->cli;
-
-    slot_of(watch, key_of(touched->entity, touched->id))->document = 0;
-    if (cli->json) {
-        cli_json(cli, json_pack("{s:s, s:s, s:s, s:s*}", "event", "deleted", "kind",
-                                avj_schema(touched->entity)->kind, "id", touched->id, "threadId",
-                                touched->thread));
-        return;
-    }
-    cli_cell_text(cli, 7, "deleted");
-    cli_cell_text(cli, 7, avj_schema(touched->entity)->kind);
-    cli_cell_text(cli, 36, touched->id);
-    cli_row_end(cli);
-}
-
-static void put_text(struct cli *cli, const struct avj_doc *doc)
-{
-    struct avj_tree *tree;
-
-    if (avj_tree_parse(doc->fields.data, doc->fields.len, &tree) != AVJ_OK)
-        return;
-    struct avj_value fields = avj_tree_root(tree);
-    bool message = doc->entity == AVJ_MESSAGE;
-    struct avj_slice role = avj_value_get_text(fields, "role");
-    struct avj_slice text = avj_value_get_text(fields, message ? "content" : "title");
-    if (message)
-        cli_cell(cli, 9, role.data ? role.data : "", role.len);
-    cli_cell(cli, 0, text.data ? text.data : "", text.len);
-    avj_tree_free(tree);
-}
-
-static void put_document(struct cli *cli, const char *event, const struct avj_doc *doc)
-{
-    if (cli->json) {
-        json_t *json = cli_doc_json(doc, true);
-        json_t *line = json_pack("{s:s}", "event", event);
-        if (!json || !line || json_object_update(line, json) < 0) {
-            json_decref(line);
-            line = NULL;
-        }
-        json_decref(json);
-        cli_json(cli, line);
-        return;
-    }
-    cli_cell_text(cli, 7, event);
-    cli_cell_text(cli, 7, avj_schema(doc->entity)->kind);
-    cli_cell_text(cli, 36, doc->id);
-    put_text(cli, doc);
-    cli_row_end(cli);
-}
-
-/* A message whose thread nobody knows any more is shown: a line too many, not one missing. */
-static bool of_interest(const struct watch *watch, const struct touched *touched,
-                        const char *thread)
-{
+    if (change->entity == AVJ_ENTITIES || (!change->shows && change->type != AVJ_E_REJECT))
+        return false;
     if (!watch->thread)
         return true;
-    if (touched->entity == AVJ_THREAD)
-        return strcmp(touched->id, watch->thread) == 0;
-    return !thread || strcmp(thread, watch->thread) == 0;
+    const char *thread = change->entity == AVJ_THREAD ? change->id : change->thread;
+    if (!thread)
+        return change->entity != AVJ_PROJECT;
+    return strcmp(thread, watch->thread) == 0;
 }
 
-static void show(struct watch *watch, const struct touched *touched)
+static struct note *new_note(struct watch *watch)
 {
-    struct avj_doc doc;
-    struct cli *cli = watch->cli;
+    if (watch->count == watch->cap) {
+        size_t cap = watch->cap ? watch->cap * 2 : 64;
+        struct note *grown = reallocarray(watch->notes, cap, sizeof(*grown));
+        if (!grown)
+            return NULL;
+        watch->notes = grown;
+        watch->cap = cap;
+    }
+    return &watch->notes[watch->count];
+}
 
-    if (avj_store_get(cli->store, touched->entity, touched->id, &doc) != AVJ_OK) {
-        if (!touched->only_settled && of_interest(watch, touched, touched->thread))
-            put_deleted(watch, touched);
+static void take_note(void *arg, const struct avj_change *change)
+{
+    struct watch *watch = arg;
+
+    if (!of_interest(watch, change))
+        return;
+    struct note *note = new_note(watch);
+    char *id = strdup(change->id);
+    char *thread = change->thread ? strdup(change->thread) : NULL;
+    if (!note || !id || (change->thread && !thread)) {
+        watch->out_of_memory = true;
+        free(id);
+        free(thread);
         return;
     }
-    uint64_t key = key_of(doc.entity, doc.id);
-    if (touched->only_settled && slot_of(watch, key)->document != key)
-        return;
-    char *thread = doc.entity == AVJ_MESSAGE ? thread_of(&doc) : NULL;
-    if (of_interest(watch, touched, thread) && !shown_already(watch, &doc))
-        put_document(cli, "changed", &doc);
-    free(thread);
+    *note = (struct note){.entity = change->entity,
+                          .id = id,
+                          .thread = thread,
+                          .seq = change->seq,
+                          .remote = change->remote,
+                          .appeared = change->appeared,
+                          .vanished = change->vanished,
+                          .refused = change->type == AVJ_E_REJECT};
+    watch->count++;
 }
 
-static void forget_touched(struct watch *watch)
+static void forget_notes(struct watch *watch)
 {
     for (size_t i = 0; i < watch->count; i++) {
-        free(watch->touched[i].id);
-        free(watch->touched[i].thread);
+        free(watch->notes[i].id);
+        free(watch->notes[i].thread);
     }
     watch->count = 0;
 }
 
+/* ---- showing: JSON ---- */
+
+/* Puts what is known of the change itself behind the document's own keys. */
+static json_t *with_origin(json_t *json, const struct note *note)
+{
+    if (!json ||
+        json_object_set_new(json, "origin", json_string(note->remote ? "remote" : "local")) < 0 ||
+        json_object_set_new(json, "seq", json_integer((json_int_t)note->seq)) < 0) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
+}
+
+/* doc NULL: it is not there any more. */
+static json_t *event_json(const struct note *note, const char *event, const struct avj_doc *doc)
+{
+    if (!doc)
+        return json_pack("{s:s, s:s, s:s, s:s*}", "event", event, "kind",
+                         avj_schema(note->entity)->kind, "id", note->id, "threadId", note->thread);
+    json_t *json = json_pack("{s:s}", "event", event);
+    json_t *fields = cli_doc_json(doc, true);
+    if (!json || !fields || json_object_update(json, fields) < 0) {
+        json_decref(json);
+        json = NULL;
+    }
+    json_decref(fields);
+    if (json && note->refused && doc->parked) {
+        json_object_set_new(json, "status", json_integer(doc->reject_status));
+        json_object_set_new(json, "message",
+                            json_string(doc->reject_message ? doc->reject_message : ""));
+    }
+    return json;
+}
+
+/* ---- showing: text ---- */
+
+#define ID_SHORT    8
+#define TITLE_WIDTH 24
+
+/* A uuid's first characters are enough for the other commands, and for eyes. */
+static void put_id(struct cli *cli, const char *id)
+{
+    size_t len = strlen(id);
+    bool uuid = len == AVJ_ID_TEXT - 1 && id[ID_SHORT] == '-';
+
+    cli_cell(cli, ID_SHORT, id, cli->terminal && uuid ? ID_SHORT : len);
+}
+
+/* The thread that something is, or belongs to: for people by its title, else by its id. */
+static void put_thread(struct cli *cli, const char *thread)
+{
+    struct avj_doc doc;
+    struct avj_tree *tree = NULL;
+    struct avj_slice name = {thread, thread ? strlen(thread) : 0};
+
+    if (cli->terminal && thread && avj_store_get(cli->store, AVJ_THREAD, thread, &doc) == AVJ_OK &&
+        avj_tree_parse(doc.fields.data, doc.fields.len, &tree) == AVJ_OK) {
+        struct avj_slice title = avj_value_get_text(avj_tree_root(tree), "title");
+        if (title.data)
+            name = title;
+    }
+    size_t len =
+        cli->terminal ? cli_utf8_cut(name.data ? name.data : "", name.len, TITLE_WIDTH) : name.len;
+    cli_cell(cli, TITLE_WIDTH, name.data ? name.data : "", len);
+    avj_tree_free(tree);
+}
+
+static const char *text_field(enum avj_entity entity)
+{
+    static const char *const names[AVJ_ENTITIES] = {
+        [AVJ_THREAD] = "title",
+        [AVJ_MESSAGE] = "content",
+        [AVJ_SUMMARY] = "content",
+        [AVJ_PROJECT] = "name",
+    };
+    return names[entity];
+}
+
+/* Who and what. */
+static void put_text(struct cli *cli, const struct note *note, const struct avj_doc *doc)
+{
+    struct avj_tree *tree = NULL;
+    struct avj_slice role = {NULL, 0}, text = {NULL, 0};
+
+    if (doc && avj_tree_parse(doc->fields.data, doc->fields.len, &tree) == AVJ_OK) {
+        struct avj_value fields = avj_tree_root(tree);
+        if (note->entity == AVJ_MESSAGE)
+            role = avj_value_get_text(fields, "role");
+        text = avj_value_get_text(fields, text_field(note->entity));
+    }
+    cli_cell(cli, 9, role.data ? role.data : "", role.len);
+    bool said = cli->terminal && note->entity == AVJ_THREAD; /* its title, in its column */
+    if (doc && note->refused && doc->reject_message)
+        cli_cell_text(cli, 0, doc->reject_message);
+    else
+        cli_cell(cli, 0, text.data ? text.data : "", said ? 0 : text.len);
+    avj_tree_free(tree);
+}
+
+static void put_row(struct cli *cli, const struct note *note, const char *event)
+{
+    struct avj_doc doc;
+
+    cli_cell_text(cli, 7, event);
+    cli_cell_text(cli, 7, avj_schema(note->entity)->kind);
+    put_id(cli, note->id);
+    cli_cell_text(cli, 6, note->remote ? "remote" : "local");
+    put_thread(cli, note->entity == AVJ_THREAD ? note->id : note->thread);
+    /* One document of the store's at a time: the thread's is done with. */
+    bool there = avj_store_get(cli->store, note->entity, note->id, &doc) == AVJ_OK;
+    put_text(cli, note, there ? &doc : NULL);
+    cli_row_end(cli);
+}
+
+/* ---- showing ---- */
+
+/* One line a document is enough, with the state that it has at the end of the round. */
+static enum avj_status begin_showing(struct watch *watch)
+{
+    watch->shown_cap = 16;
+    while (watch->shown_cap < watch->count * 2)
+        watch->shown_cap *= 2;
+    free(watch->shown);
+    watch->shown = calloc(watch->shown_cap, sizeof(*watch->shown));
+    return watch->shown ? AVJ_OK : AVJ_ENOMEM;
+}
+
+static bool shown_already(struct watch *watch, size_t at)
+{
+    const struct note *note = &watch->notes[at];
+    size_t slot = (size_t)avj_hash64(note->id, strlen(note->id)) & (watch->shown_cap - 1);
+
+    for (; watch->shown[slot]; slot = (slot + 1) & (watch->shown_cap - 1)) {
+        const struct note *other = &watch->notes[watch->shown[slot] - 1];
+        if (other->entity == note->entity && other->refused == note->refused &&
+            strcmp(other->id, note->id) == 0)
+            return true;
+    }
+    watch->shown[slot] = at + 1;
+    return false;
+}
+
+/* Is it what a message does to its thread as it is sent, in the entry behind it?  People have seen
+ * the message. */
+static bool goes_without_saying(const struct watch *watch, size_t at)
+{
+    const struct note *note = &watch->notes[at], *before = at ? note - 1 : NULL;
+
+    return !watch->cli->json && before && note->entity == AVJ_THREAD && !note->appeared &&
+           !note->vanished && before->entity == AVJ_MESSAGE && before->appeared &&
+           before->seq + 1 == note->seq && before->thread && strcmp(before->thread, note->id) == 0;
+}
+
+static enum avj_status show(struct watch *watch, size_t at)
+{
+    const struct note *note = &watch->notes[at];
+    struct cli *cli = watch->cli;
+    struct avj_doc doc;
+
+    if (goes_without_saying(watch, at) || shown_already(watch, at))
+        return AVJ_OK;
+    enum avj_status status = avj_store_get(cli->store, note->entity, note->id, &doc);
+    if (status != AVJ_OK && status != AVJ_ENOTFOUND)
+        return status;
+    bool there = status == AVJ_OK;
+    const char *event = note->refused    ? "parked"
+                        : !there         ? "deleted"
+                        : note->appeared ? "created"
+                                         : "changed";
+    if (cli->json)
+        cli_json(cli, with_origin(event_json(note, event, there ? &doc : NULL), note));
+    else
+        put_row(cli, note, event);
+    return AVJ_OK;
+}
+
 /* Shows everything up to the log's end as it is now. */
-static int catch_up(struct watch *watch, struct avj_cursor *cursor)
+static int catch_up(struct watch *watch, struct avj_events *events)
 {
     struct cli *cli = watch->cli;
+    struct avj_event event;
     struct avj_error err = {0};
-    enum avj_status ahead = AVJ_OK;
+    enum avj_status status;
 
-    while (ahead == AVJ_OK && cli_flush(cli)) {
-        ahead = read_ahead(watch, cursor, &err);
-        if (ahead != AVJ_OK && ahead != AVJ_END)
-            return cli_error(cli, ahead, &err);
-        enum avj_status status = avj_store_refresh(cli->store, NULL, &err);
-        if (status != AVJ_OK)
-            return cli_error(cli, status, &err);
-        for (size_t i = 0; i < watch->count; i++)
-            show(watch, &watch->touched[i]);
-        forget_touched(watch);
-    }
+    while ((status = avj_events_next(events, &event, &err)) == AVJ_OK)
+        continue; /* the notes say more */
+    if (status != AVJ_END)
+        return cli_error(cli, status, &err);
+    if (watch->out_of_memory)
+        return cli_fail("out of memory");
+    status = begin_showing(watch);
+    for (size_t i = 0; status == AVJ_OK && i < watch->count && !cli->output_failed; i++)
+        status = show(watch, i);
+    if (status != AVJ_OK)
+        return cli_error(cli, status, NULL);
+    forget_notes(watch);
     return cli_flush(cli) ? CLI_DONE : CLI_FAILED;
 }
 
-static int follow(struct watch *watch, struct avj_cursor *cursor, uint64_t from)
+static int say_watching(struct cli *cli)
 {
+    struct avj_journal_info info;
+    struct avj_error err = {0};
+
+    enum avj_status status = avj_journal_info(avj_store_journal(cli->store), &info, &err);
+    if (status != AVJ_OK)
+        return cli_error(cli, status, &err);
+    if (cli->json)
+        cli_json(cli, json_pack("{s:I}", "watching", (json_int_t)info.next_seq));
+    else if (cli->terminal)
+        fputs("watching; Ctrl-C ends it\n", stderr);
+    return cli_flush(cli) ? CLI_DONE : CLI_FAILED;
+}
+
+static int follow(struct watch *watch)
+{
+    /* Of events nothing is wanted but the waking: one kind, to gather little. */
+    const struct avj_events_options options = {.no_debounce = true,
+                                               .kinds = 1u << AVJ_EVENT_PROJECTS,
+                                               .on_change = take_note,
+                                               .on_change_arg = watch};
     struct cli *cli = watch->cli;
-    struct avj_journal *journal = avj_store_journal(cli->store);
+    struct avj_events *events;
+    struct avj_error err = {0};
     struct cli_stop stop;
 
     int code = cli_stop_install(&stop);
-    if (code == CLI_DONE && cli->json)
-        cli_json(cli, json_pack("{s:I}", "watching", (json_int_t)from));
-    else if (code == CLI_DONE && cli->terminal)
-        fputs("watching; Ctrl-C ends it\n", stderr);
-    while (code == CLI_DONE) {
-        avj_journal_woken(journal);
-        code = catch_up(watch, cursor);
-        if (code == CLI_DONE && !cli_stop_wait(&stop, avj_journal_wake_fd(journal)))
-            break;
-    }
-    return code;
-}
-
-static int watch_from_here(struct watch *watch)
-{
-    struct cli *cli = watch->cli;
-    struct avj_journal *journal = avj_store_journal(cli->store);
-    struct avj_journal_info info;
-    struct avj_cursor *cursor;
-    struct avj_error err = {0};
-
-    /* Waking begins before the end is taken, so that nothing falls between. */
-    (void)avj_journal_wake_fd(journal);
-    enum avj_status status = avj_journal_info(journal, &info, &err);
-    if (status == AVJ_OK)
-        status = avj_cursor_open(journal, info.next_seq, &cursor, &err);
+    if (code != CLI_DONE)
+        return code;
+    enum avj_status status = avj_events_open(cli->store, &options, &events, &err);
     if (status != AVJ_OK)
         return cli_error(cli, status, &err);
-    int code = follow(watch, cursor, info.next_seq);
-    avj_cursor_close(cursor);
+    code = say_watching(cli);
+    while (code == CLI_DONE) {
+        code = catch_up(watch, events);
+        if (code == CLI_DONE && !cli_stop_wait(&stop, avj_events_fd(events)))
+            break;
+    }
+    avj_events_close(events);
     return code;
 }
 
@@ -311,9 +345,10 @@ int cli_cmd_watch(struct cli *cli)
     if (cli->word_count && !(watch->thread = cli_resolve(cli, AVJ_THREAD, cli->words[0])))
         code = CLI_FAILED;
     if (code == CLI_DONE)
-        code = watch_from_here(watch);
-    forget_touched(watch);
-    free(watch->touched);
+        code = follow(watch);
+    forget_notes(watch);
+    free(watch->notes);
+    free(watch->shown);
     free(watch->thread);
     free(watch);
     return code;

@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-void engine_note(struct engine *engine, const char *note)
+void avj_engine_note(struct engine *engine, const char *note)
 {
     snprintf(engine->note, sizeof engine->note, "%s", note);
 }
 
-enum avj_status engine_start(struct engine *engine, struct avj_call *call)
+enum avj_status avj_engine_start(struct engine *engine, struct avj_call *call)
 {
     enum avj_status status =
         avj_http_start(engine->loop.http, &call->request, call->token, engine->err);
@@ -31,7 +31,8 @@ static enum avj_engine_phase phase_of(const struct engine *engine, int64_t wait_
         return AVJ_PHASE_PUSH;
     if (engine->pull && !engine->pull_quick)
         return AVJ_PHASE_PULL;
-    if (!engine->push)
+    /* Before its first sweep has ended nobody is up to date. */
+    if (!engine->push || (engine->options->follow && !engine->swept))
         return AVJ_PHASE_CONNECT;
     return engine->options->follow ? AVJ_PHASE_LIVE : AVJ_PHASE_PUSH;
 }
@@ -196,7 +197,7 @@ static enum avj_status detect(struct engine *engine)
         bool done = status || engine->access.aw.version || !later;
         if (!done && !engine->options->follow && engine->backoff.tries + 1 >= ENGINE_TRIES_ONCE)
             status = avj_upstream_refusal(&result, "reach the server", engine->err);
-        engine_note(engine, result.message);
+        avj_engine_note(engine, result.message);
         avj_aw_result_release(&result);
         if (done || status) {
             engine->backoff.tries = 0;
@@ -242,7 +243,8 @@ static enum avj_status begin(struct engine *engine)
     engine->quick_due_ms = now + ENGINE_QUICK_MS;
     /* The socket's first frame begins the sweep; without a socket it begins soon all the same. */
     engine->full_due_ms = now + ENGINE_ALONE_MS;
-    return engine->options->follow ? engine_live_begin(engine) : engine_sweep_begin(engine, false);
+    return engine->options->follow ? avj_engine_live_begin(engine)
+                                   : avj_engine_sweep_begin(engine, false);
 }
 
 /* ---- the loop ---- */
@@ -275,7 +277,7 @@ static enum avj_status pump_push(struct engine *engine, int64_t now_ms)
     while (!status) {
         status = avj_push_next(engine->push, now_ms, &call, engine->err);
         if (!status)
-            status = engine_start(engine, &call);
+            status = avj_engine_start(engine, &call);
     }
     return status == AVJ_END ? AVJ_OK : status;
 }
@@ -286,13 +288,13 @@ static enum avj_status pump(struct engine *engine, int64_t now_ms, int64_t *unti
     if (!status)
         status = look_around(engine);
     if (!status)
-        status = engine_live_apply(engine);
+        status = avj_engine_live_apply(engine);
     if (!status)
-        status = engine_live_pump(engine, now_ms, until_ms);
+        status = avj_engine_live_pump(engine, now_ms, until_ms);
     if (!status && !engine->stopping)
-        status = engine_sweep_due(engine, now_ms, until_ms);
+        status = avj_engine_sweep_due(engine, now_ms, until_ms);
     if (!status)
-        status = engine_sweep_pump(engine, now_ms);
+        status = avj_engine_sweep_pump(engine, now_ms);
     if (!status)
         status = pump_push(engine, now_ms);
     return status;
@@ -306,7 +308,7 @@ static bool finished(struct engine *engine, int64_t now_ms)
         if (!engine->stop_ms) {
             engine->stop_ms = now_ms + ENGINE_STOP_MS;
             avj_push_finish(engine->push);
-            engine_sweep_abandon(engine);
+            avj_engine_sweep_abandon(engine);
         }
         return !push.busy || push.wait_until_ms > now_ms || now_ms >= engine->stop_ms;
     }
@@ -374,7 +376,7 @@ static void finish(struct engine *engine, struct avj_engine_progress *final)
 {
     if (engine->push)
         fill_progress(engine, avj_loop_now(&engine->loop));
-    engine_sweep_abandon(engine);
+    avj_engine_sweep_abandon(engine);
     engine->progress.phase = AVJ_PHASE_DONE;
     engine->progress.wait_ms = 0;
     engine->progress.note = NULL; /* would not outlive the run */
@@ -388,7 +390,7 @@ static void finish(struct engine *engine, struct avj_engine_progress *final)
 
 static void release(struct engine *engine)
 {
-    engine_live_end(engine);
+    avj_engine_live_end(engine);
     avj_push_free(engine->push);
     avj_loop_release(&engine->loop);
     avj_sync_lock_release(&engine->lock);

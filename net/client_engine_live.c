@@ -34,7 +34,7 @@ static bool must_wait(const struct engine *engine, const struct deferred *event)
     return id && avj_push_in_flight(engine->push, event->entity, id);
 }
 
-enum avj_status engine_live_apply(struct engine *engine)
+enum avj_status avj_engine_live_apply(struct engine *engine)
 {
     size_t kept = 0;
     enum avj_status status = AVJ_OK;
@@ -74,11 +74,11 @@ static void on_opened(void *arg)
 
 static enum avj_status went_live(struct engine *engine)
 {
-    engine_note(engine, "");
+    avj_engine_note(engine, "");
     avj_push_hurry(engine->push);
     /* Subscribed first, swept then: whatever happened before is found by the sweep, what comes
      * after arrives here. */
-    return engine_sweep_begin(engine, false);
+    return avj_engine_sweep_begin(engine, false);
 }
 
 static void on_text(void *arg, const char *text, size_t len)
@@ -92,9 +92,9 @@ static void on_text(void *arg, const char *text, size_t len)
     else if (event.kind == AVJ_RT_ROW)
         status = defer(engine, &event);
     else if (event.kind == AVJ_RT_REFUSED)
-        engine_note(engine, event.message);
+        avj_engine_note(engine, event.message);
     else if (event.kind == AVJ_RT_GUEST && !engine->pull)
-        status = engine_sweep_begin(engine, true); /* its first question is who we are */
+        status = avj_engine_sweep_begin(engine, true); /* its first question is who we are */
     avj_rt_event_release(&event);
     if (status && !engine->failure)
         engine->failure = status;
@@ -105,12 +105,12 @@ static void on_closed(void *arg, const char *why)
     struct engine *engine = arg;
     char text[200];
     snprintf(text, sizeof text, "realtime: %.150s", why);
-    engine_note(engine, text);
+    avj_engine_note(engine, text);
     if (!avj_rt_closed(engine->rt, avj_loop_now(&engine->loop)))
         return;
     /* Only a sweep that begins after the socket is back may close this gap. */
     if (engine->pull && !engine->pull_quick)
-        engine_sweep_abandon(engine);
+        avj_engine_sweep_abandon(engine);
     engine->full_due_ms = avj_loop_now(&engine->loop) + ENGINE_FULL_MS;
     enum avj_status status = avj_sync_gap(engine->store, true, text, NULL, engine->err);
     if (status && !engine->failure)
@@ -119,7 +119,7 @@ static void on_closed(void *arg, const char *why)
 
 /* ---- the engine's side ---- */
 
-enum avj_status engine_live_begin(struct engine *engine)
+enum avj_status avj_engine_live_begin(struct engine *engine)
 {
     struct avj_ws_events events = {
         .arg = engine, .opened = on_opened, .text = on_text, .closed = on_closed};
@@ -144,7 +144,7 @@ static enum avj_status connect_now(struct engine *engine)
     return status;
 }
 
-enum avj_status engine_live_pump(struct engine *engine, int64_t now_ms, int64_t *until_ms)
+enum avj_status avj_engine_live_pump(struct engine *engine, int64_t now_ms, int64_t *until_ms)
 {
     int64_t until;
     if (!engine->rt || engine->stopping)
@@ -171,7 +171,7 @@ enum avj_status engine_live_pump(struct engine *engine, int64_t now_ms, int64_t 
     }
 }
 
-void engine_live_end(struct engine *engine)
+void avj_engine_live_end(struct engine *engine)
 {
     for (size_t i = 0; i < engine->deferred_count; i++)
         json_decref(engine->deferred[i].row);

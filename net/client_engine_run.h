@@ -68,25 +68,25 @@ struct engine {
 };
 
 /* client_engine_sweep.c */
-AVJ_CHECKED enum avj_status engine_sweep_begin(struct engine *engine, bool quick);
-void engine_sweep_abandon(struct engine *engine);
+AVJ_CHECKED enum avj_status avj_engine_sweep_begin(struct engine *engine, bool quick);
+void avj_engine_sweep_abandon(struct engine *engine);
 /* Begins a sweep when one is due; *until_ms is lowered to when the next will be. */
-AVJ_CHECKED enum avj_status engine_sweep_due(struct engine *engine, int64_t now_ms,
-                                             int64_t *until_ms);
+AVJ_CHECKED enum avj_status avj_engine_sweep_due(struct engine *engine, int64_t now_ms,
+                                                 int64_t *until_ms);
 /* Sends what the sweep asks for, notices its end. */
-AVJ_CHECKED enum avj_status engine_sweep_pump(struct engine *engine, int64_t now_ms);
+AVJ_CHECKED enum avj_status avj_engine_sweep_pump(struct engine *engine, int64_t now_ms);
 
 /* client_engine_live.c */
-AVJ_CHECKED enum avj_status engine_live_begin(struct engine *engine);
-AVJ_CHECKED enum avj_status engine_live_pump(struct engine *engine, int64_t now_ms,
-                                             int64_t *until_ms);
+AVJ_CHECKED enum avj_status avj_engine_live_begin(struct engine *engine);
+AVJ_CHECKED enum avj_status avj_engine_live_pump(struct engine *engine, int64_t now_ms,
+                                                 int64_t *until_ms);
 /* Journals rows that waited, as far as they need not wait any more. */
-AVJ_CHECKED enum avj_status engine_live_apply(struct engine *engine);
-void engine_live_end(struct engine *engine);
+AVJ_CHECKED enum avj_status avj_engine_live_apply(struct engine *engine);
+void avj_engine_live_end(struct engine *engine);
 
 /* client_engine.c */
-AVJ_CHECKED enum avj_status engine_start(struct engine *engine, struct avj_call *call);
-void engine_note(struct engine *engine, const char *note);
+AVJ_CHECKED enum avj_status avj_engine_start(struct engine *engine, struct avj_call *call);
+void avj_engine_note(struct engine *engine, const char *note);
 
 /* Tokens: push lanes as they are, sweeps with this bit and their number. */
 #define ENGINE_TOKEN_PULL ((uint64_t)1 << 63)

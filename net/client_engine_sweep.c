@@ -28,7 +28,7 @@ static enum avj_status since(struct engine *engine, bool quick, char out[64], bo
     return AVJ_OK;
 }
 
-enum avj_status engine_sweep_begin(struct engine *engine, bool quick)
+enum avj_status avj_engine_sweep_begin(struct engine *engine, bool quick)
 {
     char from[64];
     bool have;
@@ -47,7 +47,7 @@ enum avj_status engine_sweep_begin(struct engine *engine, bool quick)
         .busy = row_busy,
         .busy_arg = engine,
     };
-    engine_sweep_abandon(engine);
+    avj_engine_sweep_abandon(engine);
     engine->pull_quick = quick;
     engine->pull_token = ENGINE_TOKEN_PULL | ((engine->pull_token + 1) & ~ENGINE_TOKEN_PULL);
     status = avj_pull_new(&options, &engine->pull);
@@ -61,7 +61,7 @@ static void count(struct engine *engine)
     engine->pulled += stats.pulled;
 }
 
-void engine_sweep_abandon(struct engine *engine)
+void avj_engine_sweep_abandon(struct engine *engine)
 {
     if (engine->pull)
         count(engine);
@@ -74,14 +74,14 @@ static int64_t soonest(int64_t a, int64_t b)
     return a < 0 || b < a ? b : a;
 }
 
-enum avj_status engine_sweep_due(struct engine *engine, int64_t now_ms, int64_t *until_ms)
+enum avj_status avj_engine_sweep_due(struct engine *engine, int64_t now_ms, int64_t *until_ms)
 {
     if (!engine->options->follow || engine->pull || engine->refused)
         return AVJ_OK;
     if (now_ms >= engine->full_due_ms)
-        return engine_sweep_begin(engine, false);
+        return avj_engine_sweep_begin(engine, false);
     if (now_ms >= engine->quick_due_ms)
-        return engine_sweep_begin(engine, true);
+        return avj_engine_sweep_begin(engine, true);
     *until_ms = soonest(*until_ms, engine->full_due_ms);
     *until_ms = soonest(*until_ms, engine->quick_due_ms);
     return AVJ_OK;
@@ -92,7 +92,7 @@ static void ended(struct engine *engine, int64_t now_ms)
     struct avj_pull_stats stats;
     avj_pull_stats(engine->pull, &stats);
     if (stats.note)
-        engine_note(engine, stats.note);
+        avj_engine_note(engine, stats.note);
     if (stats.started_ms)
         avj_time_format(stats.started_ms, engine->seen_until);
     if (!engine->pull_quick) {
@@ -101,12 +101,12 @@ static void ended(struct engine *engine, int64_t now_ms)
     }
     engine->quick_due_ms = now_ms + ENGINE_QUICK_MS;
     engine->pushing = !engine->options->dry_run;
-    engine_sweep_abandon(engine);
+    avj_engine_sweep_abandon(engine);
     if (engine->push)
         avj_push_wake(engine->push);
 }
 
-enum avj_status engine_sweep_pump(struct engine *engine, int64_t now_ms)
+enum avj_status avj_engine_sweep_pump(struct engine *engine, int64_t now_ms)
 {
     struct avj_call call;
     struct avj_pull_stats stats;
@@ -115,7 +115,7 @@ enum avj_status engine_sweep_pump(struct engine *engine, int64_t now_ms)
     enum avj_status status = avj_pull_next(engine->pull, now_ms, &call, engine->err);
     if (status == AVJ_OK) {
         call.token = engine->pull_token;
-        return engine_start(engine, &call);
+        return avj_engine_start(engine, &call);
     }
     if (status == AVJ_EREFUSED) {
         /* What is ours to push is not held up by it. */

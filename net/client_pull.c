@@ -30,12 +30,13 @@ void avj_pull_free(struct avj_pull *pull)
         return;
     avj_set_release(&pull->known);
     avj_set_release(&pull->seen);
-    pull_list_release(&pull->fetch);
-    pull_list_release(&pull->absent);
+    avj_pull_list_release(&pull->fetch);
+    avj_pull_list_release(&pull->absent);
     free(pull);
 }
 
-enum avj_status pull_fail(struct avj_pull *pull, enum avj_status status, const char *format, ...)
+enum avj_status avj_pull_fail(struct avj_pull *pull, enum avj_status status, const char *format,
+                              ...)
 {
     char text[sizeof pull->failure.message], inner[sizeof pull->failure.message];
     va_list args;
@@ -110,7 +111,7 @@ enum avj_status avj_pull_next(struct avj_pull *pull, int64_t now_ms, struct avj_
         pull->waiting = status == AVJ_OK;
         if (!status)
             return AVJ_OK;
-        status = pull_fail(pull, status, "make a request");
+        status = avj_pull_fail(pull, status, "make a request");
     }
     if (err)
         *err = pull->failure;
@@ -135,12 +136,12 @@ static enum avj_status finish(struct avj_pull *pull)
     avj_time_format(pull->started_ms ? pull->started_ms : pull->now_ms, until);
     enum avj_status status =
         avj_sync_gap(pull->options.store, false, "swept", until, &pull->failure);
-    return status ? pull_fail(pull, status, "journal the sweep") : AVJ_OK;
+    return status ? avj_pull_fail(pull, status, "journal the sweep") : AVJ_OK;
 }
 
 static enum avj_status swept(struct avj_pull *pull)
 {
-    enum avj_status status = pull->options.quick ? AVJ_OK : pull_find_absent(pull);
+    enum avj_status status = pull->options.quick ? AVJ_OK : avj_pull_find_absent(pull);
     pull->stage = PULL_PROBE_AGAIN;
     return status;
 }
@@ -177,25 +178,25 @@ static enum avj_status listed(struct avj_pull *pull)
 static enum avj_status probed(struct avj_pull *pull, const struct avj_aw_result *result)
 {
     if (pull->denied)
-        return pull_fail(pull, AVJ_EREJECTED,
-                         "the server does not let this user read \"%s\"; check its permissions",
-                         pull->options.aw->collections[pull->entity]);
+        return avj_pull_fail(pull, AVJ_EREJECTED,
+                             "the server does not let this user read \"%s\"; check its permissions",
+                             pull->options.aw->collections[pull->entity]);
     if (pull->stage == PULL_PROBE) {
         pull->started_ms = result->date_ms;
         restart(pull, PULL_ROWS);
-        return pull_remember_known(pull);
+        return avj_pull_remember_known(pull);
     }
     if (!pull->absent.count)
         return finish(pull);
     if (pull->stage == PULL_PROBE_LAST) {
-        enum avj_status status = pull_delete_absent(pull);
+        enum avj_status status = avj_pull_delete_absent(pull);
         return status ? status : finish(pull);
     }
     if (too_many(pull))
-        return pull_fail(pull, AVJ_EREFUSED,
-                         "%zu of %llu known documents are no longer on the server; nothing was "
-                         "deleted here: use --accept-deletions if that is right",
-                         pull->absent.count, (unsigned long long)pull->known_count);
+        return avj_pull_fail(pull, AVJ_EREFUSED,
+                             "%zu of %llu known documents are no longer on the server; nothing was "
+                             "deleted here: use --accept-deletions if that is right",
+                             pull->absent.count, (unsigned long long)pull->known_count);
     pull->stage = PULL_VERIFY;
     return AVJ_OK;
 }
@@ -211,7 +212,7 @@ static enum avj_status later(struct avj_pull *pull, const struct avj_aw_result *
         return AVJ_OK;
     }
     if (pull->options.tries_max && pull->backoff.tries + 1 >= pull->options.tries_max)
-        return pull_fail(pull, AVJ_ENET, "the server does not answer: %s", result->message);
+        return avj_pull_fail(pull, AVJ_ENET, "the server does not answer: %s", result->message);
     pull->wait_until_ms = pull->now_ms + avj_backoff_next(&pull->backoff);
     snprintf(pull->note, sizeof pull->note, "%s; trying again", result->message);
     return AVJ_OK;
@@ -224,17 +225,18 @@ static enum avj_status probe_answer(struct avj_pull *pull, const struct avj_aw_r
     case AVJ_AW_OK:
         if (id && strcmp(id, pull->options.aw->user) == 0)
             return probed(pull, result);
-        return pull_fail(pull, AVJ_EAUTH, "the session belongs to another user: log in again");
+        return avj_pull_fail(pull, AVJ_EAUTH, "the session belongs to another user: log in again");
     case AVJ_AW_AUTH:
-        return pull_fail(pull, AVJ_EAUTH, "the session has ended: log in again (nothing is lost)");
+        return avj_pull_fail(pull, AVJ_EAUTH,
+                             "the session has ended: log in again (nothing is lost)");
     case AVJ_AW_NO_COLLECTION:
-        return pull_fail(pull, AVJ_EREJECTED, "project \"%s\": %s", pull->options.aw->project,
-                         result->message);
+        return avj_pull_fail(pull, AVJ_EREJECTED, "project \"%s\": %s", pull->options.aw->project,
+                             result->message);
     case AVJ_AW_RETRY:
     case AVJ_AW_RATE:
         return later(pull, result);
     default:
-        return pull_fail(pull, AVJ_EPROTO, "ask who is signed in: %s", result->message);
+        return avj_pull_fail(pull, AVJ_EPROTO, "ask who is signed in: %s", result->message);
     }
 }
 
@@ -242,16 +244,16 @@ static enum avj_status page_answer(struct avj_pull *pull, const json_t *rows)
 {
     size_t count = json_array_size(rows);
     enum avj_status status = pull->stage == PULL_ROWS
-                                 ? pull_take_rows(pull, pull->entity, rows)
-                                 : pull_take_versions(pull, pull->entity, rows);
+                                 ? avj_pull_take_rows(pull, pull->entity, rows)
+                                 : avj_pull_take_versions(pull, pull->entity, rows);
     if (status)
         return status;
     if (count == 0 || (count < DEFAULT_PAGE && count < pull->limit))
         return listed(pull);
     const char *last = json_string_value(json_object_get(json_array_get(rows, count - 1), "$id"));
     if (!last || strlen(last) >= sizeof pull->after || strcmp(last, pull->after) == 0)
-        return pull_fail(pull, AVJ_EPROTO, "the server does not page through \"%s\"",
-                         pull->options.aw->collections[pull->entity]);
+        return avj_pull_fail(pull, AVJ_EPROTO, "the server does not page through \"%s\"",
+                             pull->options.aw->collections[pull->entity]);
     snprintf(pull->after, sizeof pull->after, "%s", last);
     return AVJ_OK;
 }
@@ -262,7 +264,7 @@ static enum avj_status ids_answer(struct avj_pull *pull, const json_t *rows)
     struct pull_list *list = pull->stage == PULL_FETCH ? &pull->fetch : &pull->absent;
     enum avj_entity entity = AVJ_THREAD;
     size_t count = id_batch(list, ids, &entity);
-    enum avj_status status = pull_take_rows(pull, entity, rows);
+    enum avj_status status = avj_pull_take_rows(pull, entity, rows);
     list->at += count;
     if (status || list->at < list->count)
         return status;
@@ -275,8 +277,8 @@ static enum avj_status ids_answer(struct avj_pull *pull, const json_t *rows)
 static enum avj_status cursor_lost(struct avj_pull *pull, const struct avj_aw_result *result)
 {
     if (++pull->restarts > AVJ_PULL_RESTARTS)
-        return pull_fail(pull, AVJ_EPROTO, "page through \"%s\": %s",
-                         pull->options.aw->collections[pull->entity], result->message);
+        return avj_pull_fail(pull, AVJ_EPROTO, "page through \"%s\": %s",
+                             pull->options.aw->collections[pull->entity], result->message);
     restart(pull, pull->stage);
     return AVJ_OK;
 }
@@ -285,8 +287,8 @@ static enum avj_status cursor_lost(struct avj_pull *pull, const struct avj_aw_re
 static enum avj_status page_too_large(struct avj_pull *pull, const struct avj_aw_result *result)
 {
     if (pull->limit <= SMALLEST_PAGE)
-        return pull_fail(pull, AVJ_EPROTO, "a row of \"%s\" is too large: %s",
-                         pull->options.aw->collections[pull->entity], result->message);
+        return avj_pull_fail(pull, AVJ_EPROTO, "a row of \"%s\" is too large: %s",
+                             pull->options.aw->collections[pull->entity], result->message);
     pull->limit = pull->limit / 4 > SMALLEST_PAGE ? pull->limit / 4 : SMALLEST_PAGE;
     return AVJ_OK;
 }
@@ -298,8 +300,8 @@ static enum avj_status no_collection(struct avj_pull *pull, const struct avj_aw_
         (pull->entity == AVJ_SUMMARY || pull->entity == AVJ_PROJECT) &&
         (!strcmp(result->type, "collection_not_found") || !strcmp(result->type, "table_not_found"));
     if (!optional)
-        return pull_fail(pull, AVJ_EREJECTED, "collection \"%s\" of database \"%s\": %s", name,
-                         pull->options.aw->database, result->message);
+        return avj_pull_fail(pull, AVJ_EREJECTED, "collection \"%s\" of database \"%s\": %s", name,
+                             pull->options.aw->database, result->message);
     snprintf(pull->note, sizeof pull->note, "the server has no collection \"%s\": left out", name);
     pull->skipped[pull->entity] = true;
     return next_entity(pull);
@@ -312,7 +314,7 @@ static enum avj_status list_answer(struct avj_pull *pull, const struct avj_aw_re
     switch (result->verdict) {
     case AVJ_AW_OK:
         if (!rows)
-            return pull_fail(pull, AVJ_EPROTO, "a list came without rows");
+            return avj_pull_fail(pull, AVJ_EPROTO, "a list came without rows");
         return by_ids ? ids_answer(pull, rows) : page_answer(pull, rows);
     case AVJ_AW_RETRY:
     case AVJ_AW_RATE:
@@ -330,7 +332,7 @@ static enum avj_status list_answer(struct avj_pull *pull, const struct avj_aw_re
             return page_too_large(pull, result);
         /* fall through */
     default:
-        return pull_fail(pull, AVJ_EPROTO, "list rows: %s", result->message);
+        return avj_pull_fail(pull, AVJ_EPROTO, "list rows: %s", result->message);
     }
 }
 

@@ -12,7 +12,7 @@ static void known_key(const char *remote_id, const char *version, char out[128])
 
 /* ---- lists ---- */
 
-void pull_list_release(struct pull_list *list)
+void avj_pull_list_release(struct pull_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
         free(list->items[i].remote_id);
@@ -67,14 +67,14 @@ static bool remember(void *arg, const char *id, const char *remote_id, const cha
     return !walk->failed;
 }
 
-enum avj_status pull_remember_known(struct avj_pull *pull)
+enum avj_status avj_pull_remember_known(struct avj_pull *pull)
 {
     struct walk walk = {.pull = pull};
     for (int e = 0; e < AVJ_ENTITIES && !walk.failed; e++) {
         walk.entity = (enum avj_entity)e;
         avj_sync_known_rows(pull->options.store, walk.entity, remember, &walk);
     }
-    return walk.failed ? pull_fail(pull, AVJ_ENOMEM, "begin a sweep") : AVJ_OK;
+    return walk.failed ? avj_pull_fail(pull, AVJ_ENOMEM, "begin a sweep") : AVJ_OK;
 }
 
 static bool is_known(const struct avj_pull *pull, enum avj_entity entity, const char *remote_id,
@@ -106,16 +106,16 @@ static enum avj_status read_page(struct avj_pull *pull, enum avj_entity entity, 
             continue;
         }
         if (status)
-            return pull_fail(pull, status, "read a page");
+            return avj_pull_fail(pull, status, "read a page");
         const struct avj_row *row = &copies[*count].row;
         if (!avj_set_add(&pull->seen, entity, row->remote_id))
-            return pull_fail(pull, AVJ_ENOMEM, "read a page");
+            return avj_pull_fail(pull, AVJ_ENOMEM, "read a page");
         bool leave =
             is_busy(pull, entity, row->remote_id) ||
             (pull->options.dry_run && is_known(pull, entity, row->remote_id, row->version));
         /* The list of versions that follows need not bring it again. */
         if (!leave && !know(pull, entity, row->remote_id, row->version))
-            return pull_fail(pull, AVJ_ENOMEM, "read a page");
+            return avj_pull_fail(pull, AVJ_ENOMEM, "read a page");
         if (leave)
             avj_row_copy_release(&copies[*count]);
         else
@@ -134,22 +134,23 @@ static enum avj_status journal_page(struct avj_pull *pull, const struct avj_row_
     struct avj_row *rows = malloc(count * sizeof *rows);
     size_t applied = 0;
     if (!rows)
-        return pull_fail(pull, AVJ_ENOMEM, "journal a page");
+        return avj_pull_fail(pull, AVJ_ENOMEM, "journal a page");
     for (size_t i = 0; i < count; i++)
         rows[i] = copies[i].row;
     enum avj_status status = avj_sync_remote(pull->options.store, rows, count, "pull", AVJ_RELAXED,
                                              &applied, &pull->failure);
     free(rows);
     pull->pulled += applied;
-    return status ? pull_fail(pull, status, "journal a page") : AVJ_OK;
+    return status ? avj_pull_fail(pull, status, "journal a page") : AVJ_OK;
 }
 
-enum avj_status pull_take_rows(struct avj_pull *pull, enum avj_entity entity, const json_t *rows)
+enum avj_status avj_pull_take_rows(struct avj_pull *pull, enum avj_entity entity,
+                                   const json_t *rows)
 {
     size_t n = json_array_size(rows), count = 0;
     struct avj_row_copy *copies = calloc(n ? n : 1, sizeof *copies);
     if (!copies)
-        return pull_fail(pull, AVJ_ENOMEM, "read a page");
+        return avj_pull_fail(pull, AVJ_ENOMEM, "read a page");
     enum avj_status status = read_page(pull, entity, rows, copies, &count);
     if (!status)
         status = journal_page(pull, copies, count);
@@ -159,8 +160,8 @@ enum avj_status pull_take_rows(struct avj_pull *pull, enum avj_entity entity, co
     return status;
 }
 
-enum avj_status pull_take_versions(struct avj_pull *pull, enum avj_entity entity,
-                                   const json_t *rows)
+enum avj_status avj_pull_take_versions(struct avj_pull *pull, enum avj_entity entity,
+                                       const json_t *rows)
 {
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
@@ -172,7 +173,7 @@ enum avj_status pull_take_versions(struct avj_pull *pull, enum avj_entity entity
         if (ok && !is_known(pull, entity, id, version) && !is_busy(pull, entity, id))
             ok = list_add(&pull->fetch, entity, id, "", version);
         if (!ok)
-            return pull_fail(pull, AVJ_ENOMEM, "read a page");
+            return avj_pull_fail(pull, AVJ_ENOMEM, "read a page");
     }
     return AVJ_OK;
 }
@@ -192,7 +193,7 @@ static bool note_absent(void *arg, const char *id, const char *remote_id, const 
     return !walk->failed;
 }
 
-enum avj_status pull_find_absent(struct avj_pull *pull)
+enum avj_status avj_pull_find_absent(struct avj_pull *pull)
 {
     struct walk walk = {.pull = pull};
     for (int e = 0; e < AVJ_ENTITIES && !walk.failed; e++) {
@@ -200,15 +201,15 @@ enum avj_status pull_find_absent(struct avj_pull *pull)
         if (!pull->skipped[e])
             avj_sync_known_rows(pull->options.store, walk.entity, note_absent, &walk);
     }
-    return walk.failed ? pull_fail(pull, AVJ_ENOMEM, "compare a sweep") : AVJ_OK;
+    return walk.failed ? avj_pull_fail(pull, AVJ_ENOMEM, "compare a sweep") : AVJ_OK;
 }
 
-enum avj_status pull_delete_absent(struct avj_pull *pull)
+enum avj_status avj_pull_delete_absent(struct avj_pull *pull)
 {
     size_t count = 0, applied = 0;
     struct avj_row *rows = calloc(pull->absent.count ? pull->absent.count : 1, sizeof *rows);
     if (!rows)
-        return pull_fail(pull, AVJ_ENOMEM, "journal deletions");
+        return avj_pull_fail(pull, AVJ_ENOMEM, "journal deletions");
     for (size_t i = 0; i < pull->absent.count; i++) {
         const struct pull_item *item = &pull->absent.items[i];
         /* The read that verifies absence found it, or it is being written right now. */
@@ -229,5 +230,5 @@ enum avj_status pull_delete_absent(struct avj_pull *pull)
     free(rows);
     pull->pulled += applied;
     pull->deletions += applied;
-    return status ? pull_fail(pull, status, "journal deletions") : AVJ_OK;
+    return status ? avj_pull_fail(pull, status, "journal deletions") : AVJ_OK;
 }

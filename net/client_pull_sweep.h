@@ -49,21 +49,21 @@ struct avj_pull {
     struct avj_error failure;
 };
 
-AVJ_CHECKED enum avj_status pull_fail(struct avj_pull *pull, enum avj_status status,
-                                      const char *format, ...) AVJ_PRINTF(3, 4);
+AVJ_CHECKED enum avj_status avj_pull_fail(struct avj_pull *pull, enum avj_status status,
+                                          const char *format, ...) AVJ_PRINTF(3, 4);
 
 /* client_pull_rows.c */
-AVJ_CHECKED enum avj_status pull_remember_known(struct avj_pull *pull);
+AVJ_CHECKED enum avj_status avj_pull_remember_known(struct avj_pull *pull);
 /* Journals a page of rows of `entity`. */
-AVJ_CHECKED enum avj_status pull_take_rows(struct avj_pull *pull, enum avj_entity entity,
-                                           const json_t *rows);
-/* Notes which rows of a page of versions are unknown or different here. */
-AVJ_CHECKED enum avj_status pull_take_versions(struct avj_pull *pull, enum avj_entity entity,
+AVJ_CHECKED enum avj_status avj_pull_take_rows(struct avj_pull *pull, enum avj_entity entity,
                                                const json_t *rows);
+/* Notes which rows of a page of versions are unknown or different here. */
+AVJ_CHECKED enum avj_status avj_pull_take_versions(struct avj_pull *pull, enum avj_entity entity,
+                                                   const json_t *rows);
 /* Rows that were known, did not change meanwhile, and were not seen. */
-AVJ_CHECKED enum avj_status pull_find_absent(struct avj_pull *pull);
+AVJ_CHECKED enum avj_status avj_pull_find_absent(struct avj_pull *pull);
 /* Journals what is still absent as deleted. */
-AVJ_CHECKED enum avj_status pull_delete_absent(struct avj_pull *pull);
-void pull_list_release(struct pull_list *list);
+AVJ_CHECKED enum avj_status avj_pull_delete_absent(struct avj_pull *pull);
+void avj_pull_list_release(struct pull_list *list);
 
 #endif

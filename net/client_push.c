@@ -30,7 +30,7 @@ enum avj_status avj_push_new(const struct avj_push_options *options, struct avj_
 static void lane_clear(struct lane *lane)
 {
     for (size_t i = 0; i < lane->count; i++)
-        op_release(&lane->ops[i]);
+        avj_op_release(&lane->ops[i]);
     free(lane->ops);
     *lane = (struct lane){0};
 }
@@ -49,7 +49,8 @@ void avj_push_free(struct avj_push *push)
 
 /* ---- answers that are none ---- */
 
-enum avj_status push_fail(struct avj_push *push, enum avj_status status, const char *format, ...)
+enum avj_status avj_push_fail(struct avj_push *push, enum avj_status status, const char *format,
+                              ...)
 {
     char text[sizeof push->failure.message], inner[sizeof push->failure.message];
     va_list args;
@@ -73,12 +74,12 @@ static enum avj_status rate_wait(struct avj_push *push, const struct avj_aw_resu
     return AVJ_OK;
 }
 
-enum avj_status push_later(struct avj_push *push, const struct avj_aw_result *result)
+enum avj_status avj_push_later(struct avj_push *push, const struct avj_aw_result *result)
 {
     if (result->verdict == AVJ_AW_RATE)
         return rate_wait(push, result);
     if (push->tries_max && push->backoff.tries + 1 >= push->tries_max)
-        return push_fail(push, AVJ_ENET, "the server does not answer: %s", result->message);
+        return avj_push_fail(push, AVJ_ENET, "the server does not answer: %s", result->message);
     push->wait_until_ms = push->now_ms + avj_backoff_next(&push->backoff);
     push->rate_limited = false;
     snprintf(push->note, sizeof push->note, "%s; trying again", result->message);
@@ -90,11 +91,11 @@ enum avj_status push_later(struct avj_push *push, const struct avj_aw_result *re
  * document in the batch: wait, then try with fewer, and leave a single one out for a while, so that
  * it holds up nothing else.
  */
-enum avj_status lane_later(struct avj_push *push, struct lane *lane,
-                           const struct avj_aw_result *result)
+enum avj_status avj_lane_later(struct avj_push *push, struct lane *lane,
+                               const struct avj_aw_result *result)
 {
     if (result->status < 500)
-        return push_later(push, result);
+        return avj_push_later(push, result);
     struct avj_backoff backoff = {.random = push->backoff.random, .tries = lane->tries};
     lane->wait_until_ms = push->now_ms + avj_backoff_next(&backoff);
     push->backoff.random = backoff.random;
@@ -103,17 +104,17 @@ enum avj_status lane_later(struct avj_push *push, struct lane *lane,
         return AVJ_OK;
     lane->tries = 0;
     if (lane->count > 1 && !lane->single) {
-        lane_halve(lane);
+        avj_lane_halve(lane);
         return AVJ_OK;
     }
     lane->ops[0].state = OP_RELEASED;
     push->aside_until_ms = push->now_ms + ASIDE_MS;
     return avj_set_add(&push->aside, lane->ops[0].op.entity, lane->ops[0].op.id)
                ? AVJ_OK
-               : push_fail(push, AVJ_ENOMEM, "set a document aside");
+               : avj_push_fail(push, AVJ_ENOMEM, "set a document aside");
 }
 
-enum avj_status lane_probe(struct lane *lane, lane_fn *then)
+enum avj_status avj_lane_probe(struct lane *lane, lane_fn *then)
 {
     lane->state = LANE_PROBE;
     lane->after_probe = then;
@@ -196,7 +197,7 @@ static enum avj_status fill(struct lane *lane, const struct avj_push_op *ops, si
         bytes += ops[i].fields.len;
         if (lane->count && bytes > LANE_BYTES_MAX)
             break;
-        enum avj_status status = op_copy(&lane->ops[lane->count], &ops[i]);
+        enum avj_status status = avj_op_copy(&lane->ops[lane->count], &ops[i]);
         if (status)
             return status;
         lane->count++;
@@ -214,15 +215,15 @@ static enum avj_status take_elided(struct avj_push *push, const struct avj_push_
     for (size_t i = 0; !status && i < count; i++) {
         if (ops[i].kind != AVJ_PUSH_ELIDE)
             continue;
-        status = op_copy(&lane.ops[lane.count], &ops[i]);
+        status = avj_op_copy(&lane.ops[lane.count], &ops[i]);
         if (!status)
-            op_ack(&lane.ops[lane.count++], 0);
+            avj_op_ack(&lane.ops[lane.count++], 0);
     }
     *any = lane.count > 0;
     if (status)
-        status = push_fail(push, status, "take a batch");
+        status = avj_push_fail(push, status, "take a batch");
     else if (*any)
-        status = lane_settle(push, &lane);
+        status = avj_lane_settle(push, &lane);
     lane_clear(&lane);
     return status;
 }
@@ -232,11 +233,11 @@ static enum avj_status outbox(struct avj_push *push, const struct avj_push_op **
     bool any = true;
     while (any) {
         if (!mark_lanes(push))
-            return push_fail(push, AVJ_ENOMEM, "take a batch");
+            return avj_push_fail(push, AVJ_ENOMEM, "take a batch");
         enum avj_status status = avj_outbox_next(push->store, AVJ_AW_TX_OPERATIONS, skip, push, ops,
                                                  count, &push->failure);
         if (status)
-            return push_fail(push, status, "read the outbox");
+            return avj_push_fail(push, status, "read the outbox");
         status = take_elided(push, *ops, *count, &any);
         if (status)
             return status;
@@ -258,7 +259,7 @@ static enum avj_status take(struct avj_push *push, struct lane *lane)
     *lane = (struct lane){.single = push->no_transactions ||
                                     push->aw->version < AVJ_AW_TRANSACTIONS_FROM};
     status = fill(lane, ops, count);
-    return status ? push_fail(push, status, "take a batch") : lane_send(push, lane);
+    return status ? avj_push_fail(push, status, "take a batch") : avj_lane_send(push, lane);
 }
 
 /* ---- requests and answers ---- */
@@ -297,8 +298,8 @@ static enum avj_status look_aside(struct avj_push *push)
     }
     if (!push->tries_max || !push->drained || busy(push))
         return AVJ_OK;
-    return push_fail(push, AVJ_ENET, "%zu documents stay pending, the server fails on them: %s",
-                     push->aside.count, push->note);
+    return avj_push_fail(push, AVJ_ENET, "%zu documents stay pending, the server fails on them: %s",
+                         push->aside.count, push->note);
 }
 
 static enum avj_status emit(struct avj_push *push, size_t index, struct avj_call *call)
@@ -306,10 +307,10 @@ static enum avj_status emit(struct avj_push *push, size_t index, struct avj_call
     struct lane *lane = &push->lanes[index];
     call->token = index;
     enum avj_status status = lane->state == LANE_READ
-                                 ? lane_read_request(push, lane, &call->request)
-                                 : lane_write_request(push, lane, &call->request);
+                                 ? avj_lane_read_request(push, lane, &call->request)
+                                 : avj_lane_write_request(push, lane, &call->request);
     lane->waiting = status == AVJ_OK;
-    return status ? push_fail(push, status, "make a request") : AVJ_OK;
+    return status ? avj_push_fail(push, status, "make a request") : AVJ_OK;
 }
 
 /* Steps that need no request: the rollback of a transaction that never was. */
@@ -317,7 +318,8 @@ static enum avj_status step(struct avj_push *push, struct lane *lane)
 {
     if (lane->state != LANE_ROLLBACK || lane->tx[0])
         return AVJ_OK;
-    return lane->after == LANE_READ ? lane_read(push, lane, READ_CHECK) : lane_send(push, lane);
+    return lane->after == LANE_READ ? avj_lane_read(push, lane, READ_CHECK)
+                                    : avj_lane_send(push, lane);
 }
 
 static enum avj_status next(struct avj_push *push, struct avj_call *call)
@@ -369,8 +371,8 @@ void avj_push_answer(struct avj_push *push, uint64_t token, const struct avj_htt
     if (result.verdict != AVJ_AW_RETRY)
         push->backoff.tries = 0;
     lane->wait_until_ms = 0;
-    enum avj_status status = lane->state == LANE_READ ? lane_read_answer(push, lane, &result)
-                                                      : lane_write_answer(push, lane, &result);
+    enum avj_status status = lane->state == LANE_READ ? avj_lane_read_answer(push, lane, &result)
+                                                      : avj_lane_write_answer(push, lane, &result);
     (void)status; /* kept in push->failure, which avj_push_next reports */
     avj_aw_result_release(&result);
     if (lane->state == LANE_FREE)

@@ -104,48 +104,49 @@ struct avj_push {
 };
 
 /* client_push_op.c */
-AVJ_CHECKED enum avj_status op_copy(struct lane_op *to, const struct avj_push_op *from);
-void op_release(struct lane_op *op);
+AVJ_CHECKED enum avj_status avj_op_copy(struct lane_op *to, const struct avj_push_op *from);
+void avj_op_release(struct lane_op *op);
 /* Makes data and omitted for what is to be sent.  A create's and an update's only. */
-AVJ_CHECKED enum avj_status op_prepare(struct avj_push *push, struct lane_op *op);
-void op_reject(struct lane_op *op, int status, const char *type, const char *message);
-void op_ack(struct lane_op *op, int status);
+AVJ_CHECKED enum avj_status avj_op_prepare(struct avj_push *push, struct lane_op *op);
+void avj_op_reject(struct lane_op *op, int status, const char *type, const char *message);
+void avj_op_ack(struct lane_op *op, int status);
 /* Journals what is acked and rejected, lets go of what is released, keeps what is open. */
-AVJ_CHECKED enum avj_status lane_settle(struct avj_push *push, struct lane *lane);
+AVJ_CHECKED enum avj_status avj_lane_settle(struct avj_push *push, struct lane *lane);
 /* Journals one row of another's making that was met on the way.  `deleted`: it is gone. */
-AVJ_CHECKED enum avj_status lane_learn_row(struct avj_push *push, const struct lane_op *op,
-                                           bool deleted);
+AVJ_CHECKED enum avj_status avj_lane_learn_row(struct avj_push *push, const struct lane_op *op,
+                                               bool deleted);
 
 /* client_push_read.c */
-AVJ_CHECKED enum avj_status lane_read(struct avj_push *push, struct lane *lane,
-                                      enum read_purpose purpose);
-AVJ_CHECKED enum avj_status lane_read_request(struct avj_push *push, struct lane *lane,
-                                              struct avj_http_request *out);
-AVJ_CHECKED enum avj_status lane_read_answer(struct avj_push *push, struct lane *lane,
-                                             const struct avj_aw_result *result);
+AVJ_CHECKED enum avj_status avj_lane_read(struct avj_push *push, struct lane *lane,
+                                          enum read_purpose purpose);
+AVJ_CHECKED enum avj_status avj_lane_read_request(struct avj_push *push, struct lane *lane,
+                                                  struct avj_http_request *out);
+AVJ_CHECKED enum avj_status avj_lane_read_answer(struct avj_push *push, struct lane *lane,
+                                                 const struct avj_aw_result *result);
 /* The collection is not there: parks what goes to an optional one, ends the run for the others. */
-AVJ_CHECKED enum avj_status lane_no_collection(struct avj_push *push, struct lane *lane,
-                                               enum avj_entity entity,
-                                               const struct avj_aw_result *result);
+AVJ_CHECKED enum avj_status avj_lane_no_collection(struct avj_push *push, struct lane *lane,
+                                                   enum avj_entity entity,
+                                                   const struct avj_aw_result *result);
 
 /* client_push_write.c */
-AVJ_CHECKED enum avj_status lane_send(struct avj_push *push, struct lane *lane);
+AVJ_CHECKED enum avj_status avj_lane_send(struct avj_push *push, struct lane *lane);
 /* Lets go of the second half, so that what is wrong with one document is found without holding up
  * the others. */
-void lane_halve(struct lane *lane);
-AVJ_CHECKED enum avj_status lane_write_request(struct avj_push *push, struct lane *lane,
-                                               struct avj_http_request *out);
-AVJ_CHECKED enum avj_status lane_write_answer(struct avj_push *push, struct lane *lane,
-                                              const struct avj_aw_result *result);
+void avj_lane_halve(struct lane *lane);
+AVJ_CHECKED enum avj_status avj_lane_write_request(struct avj_push *push, struct lane *lane,
+                                                   struct avj_http_request *out);
+AVJ_CHECKED enum avj_status avj_lane_write_answer(struct avj_push *push, struct lane *lane,
+                                                  const struct avj_aw_result *result);
 
 /* client_push.c: what every part says about an answer that is none, or not one about documents */
-AVJ_CHECKED enum avj_status lane_later(struct avj_push *push, struct lane *lane,
-                                       const struct avj_aw_result *result);
-AVJ_CHECKED enum avj_status push_later(struct avj_push *push, const struct avj_aw_result *result);
-AVJ_CHECKED enum avj_status push_fail(struct avj_push *push, enum avj_status status,
-                                      const char *format, ...) AVJ_PRINTF(3, 4);
+AVJ_CHECKED enum avj_status avj_lane_later(struct avj_push *push, struct lane *lane,
+                                           const struct avj_aw_result *result);
+AVJ_CHECKED enum avj_status avj_push_later(struct avj_push *push,
+                                           const struct avj_aw_result *result);
+AVJ_CHECKED enum avj_status avj_push_fail(struct avj_push *push, enum avj_status status,
+                                          const char *format, ...) AVJ_PRINTF(3, 4);
 /* Asks who the session is; goes on with `then` when it is still ours, and ends everything with
  * AVJ_EAUTH when it is not. */
-AVJ_CHECKED enum avj_status lane_probe(struct lane *lane, lane_fn *then);
+AVJ_CHECKED enum avj_status avj_lane_probe(struct lane *lane, lane_fn *then);
 
 #endif

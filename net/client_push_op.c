@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum avj_status op_copy(struct lane_op *to, const struct avj_push_op *from)
+enum avj_status avj_op_copy(struct lane_op *to, const struct avj_push_op *from)
 {
     size_t id = strlen(from->id) + 1;
     size_t base = from->base_version ? strlen(from->base_version) + 1 : 0;
@@ -14,7 +14,7 @@ enum avj_status op_copy(struct lane_op *to, const struct avj_push_op *from)
     to->texts = malloc(id + base);
     to->fields = malloc(from->fields.len ? from->fields.len : 1);
     if (!to->texts || !to->fields) {
-        op_release(to);
+        avj_op_release(to);
         return AVJ_ENOMEM;
     }
     memcpy(to->texts, from->id, id);
@@ -29,7 +29,7 @@ enum avj_status op_copy(struct lane_op *to, const struct avj_push_op *from)
     return AVJ_OK;
 }
 
-void op_release(struct lane_op *op)
+void avj_op_release(struct lane_op *op)
 {
     free(op->texts);
     free(op->fields);
@@ -40,7 +40,7 @@ void op_release(struct lane_op *op)
     *op = (struct lane_op){0};
 }
 
-enum avj_status op_prepare(struct avj_push *push, struct lane_op *op)
+enum avj_status avj_op_prepare(struct avj_push *push, struct lane_op *op)
 {
     struct avj_fields fields =
         op->use_patch ? (struct avj_fields){op->patch.data, op->patch.len} : op->op.fields;
@@ -62,7 +62,7 @@ enum avj_status op_prepare(struct avj_push *push, struct lane_op *op)
     return status;
 }
 
-void op_reject(struct lane_op *op, int status, const char *type, const char *message)
+void avj_op_reject(struct lane_op *op, int status, const char *type, const char *message)
 {
     op->state = OP_REJECTED;
     op->status = status;
@@ -70,7 +70,7 @@ void op_reject(struct lane_op *op, int status, const char *type, const char *mes
     snprintf(op->error_message, sizeof op->error_message, "%s", message);
 }
 
-void op_ack(struct lane_op *op, int status)
+void avj_op_ack(struct lane_op *op, int status)
 {
     op->state = OP_ACKED;
     op->status = status;
@@ -114,7 +114,7 @@ static void sweep(struct lane *lane)
     size_t kept = 0;
     for (size_t i = 0; i < lane->count; i++) {
         if (lane->ops[i].state != OP_OPEN) {
-            op_release(&lane->ops[i]);
+            avj_op_release(&lane->ops[i]);
             continue;
         }
         struct lane_op moved = lane->ops[i];
@@ -123,7 +123,7 @@ static void sweep(struct lane *lane)
     lane->count = kept;
 }
 
-enum avj_status lane_settle(struct avj_push *push, struct lane *lane)
+enum avj_status avj_lane_settle(struct avj_push *push, struct lane *lane)
 {
     struct avj_outcome *outcomes = calloc(lane->count ? lane->count : 1, sizeof *outcomes);
     size_t count = 0, rejected = 0, elided = 0;
@@ -146,7 +146,7 @@ enum avj_status lane_settle(struct avj_push *push, struct lane *lane)
         free((void *)(uintptr_t)outcomes[i].kept);
     free(outcomes);
     if (status)
-        return push_fail(push, status, "journal what was settled");
+        return avj_push_fail(push, status, "journal what was settled");
     push->pushed += count - rejected - elided;
     push->rejected += rejected;
     push->drained = false;
@@ -154,7 +154,7 @@ enum avj_status lane_settle(struct avj_push *push, struct lane *lane)
     return AVJ_OK;
 }
 
-enum avj_status lane_learn_row(struct avj_push *push, const struct lane_op *op, bool deleted)
+enum avj_status avj_lane_learn_row(struct avj_push *push, const struct lane_op *op, bool deleted)
 {
     struct avj_row gone = {.entity = op->op.entity,
                            .id = op->op.id,
@@ -164,5 +164,5 @@ enum avj_status lane_learn_row(struct avj_push *push, const struct lane_op *op, 
     const struct avj_row *row = deleted ? &gone : &op->row.row;
     enum avj_status status =
         avj_sync_remote(push->store, row, 1, "push", AVJ_DURABLE, NULL, &push->failure);
-    return status ? push_fail(push, status, "journal a row") : AVJ_OK;
+    return status ? avj_push_fail(push, status, "journal a row") : AVJ_OK;
 }

@@ -32,8 +32,8 @@ static enum avj_entity next_entity(const struct lane *lane)
     return AVJ_ENTITIES;
 }
 
-enum avj_status lane_read_request(struct avj_push *push, struct lane *lane,
-                                  struct avj_http_request *out)
+enum avj_status avj_lane_read_request(struct avj_push *push, struct lane *lane,
+                                      struct avj_http_request *out)
 {
     enum avj_entity entity = next_entity(lane);
     const char *ids[AVJ_AW_IDS_PER_QUERY];
@@ -61,7 +61,7 @@ static bool on_base(const struct lane_op *op)
 static enum avj_status release_with_row(struct avj_push *push, struct lane_op *op)
 {
     op->state = OP_RELEASED;
-    return lane_learn_row(push, op, false);
+    return avj_lane_learn_row(push, op, false);
 }
 
 /* What is still to be written once the row is there: nothing (settled), a patch, or, where someone
@@ -74,11 +74,12 @@ static enum avj_status judge_fields(struct avj_push *push, struct lane_op *op)
     enum avj_status status = avj_row_diff(op->op.entity, op->op.fields, op->row.row.fields,
                                           &push->lessons, &op->patch, &differ);
     if (!status && !differ)
-        status = op_prepare(push, op);
+        status = avj_op_prepare(push, op);
     if (status)
-        return push_fail(push, status, "compare %s %s", avj_schema(op->op.entity)->kind, op->op.id);
+        return avj_push_fail(push, status, "compare %s %s", avj_schema(op->op.entity)->kind,
+                             op->op.id);
     if (!differ) {
-        op_ack(op, 200);
+        avj_op_ack(op, 200);
         return AVJ_OK;
     }
     /* Our own create that nobody touched since, or a row whose state the store has merged already.
@@ -95,12 +96,14 @@ static enum avj_status judge_fields(struct avj_push *push, struct lane_op *op)
 static enum avj_status judge_present(struct avj_push *push, struct lane_op *op)
 {
     if (op->foreign || (op->has_row && strcmp(op->row.row.id, op->op.id) != 0)) {
-        op_reject(op, 409, "row_taken", "the server has another document under this $id");
+        avj_op_reject(op, 409, "row_taken", "the server has another document under this $id");
         return AVJ_OK;
     }
     if (op->op.kind != AVJ_PUSH_DELETE)
         return judge_fields(push, op);
-    if (!op->op.duplicate_row && op->op.base_version && !on_base(op))
+    /* Without a base it is the answer to a create that got lost, or another device's: it is heard
+     * of before it is deleted. */
+    if (!op->op.duplicate_row && (!op->op.base_version || !on_base(op)))
         return release_with_row(push, op);
     return AVJ_OK;
 }
@@ -112,11 +115,11 @@ static enum avj_status judge_absent(struct avj_push *push, struct lane_op *op)
     if (op->op.kind == AVJ_PUSH_CREATE)
         return AVJ_OK;
     if (op->op.kind == AVJ_PUSH_DELETE) {
-        op_ack(op, 404);
+        avj_op_ack(op, 404);
         return AVJ_OK;
     }
     op->state = OP_RELEASED;
-    return lane_learn_row(push, op, true);
+    return avj_lane_learn_row(push, op, true);
 }
 
 static enum avj_status check_done(struct avj_push *push, struct lane *lane)
@@ -130,8 +133,8 @@ static enum avj_status check_done(struct avj_push *push, struct lane *lane)
         status = op->has_row || op->foreign ? judge_present(push, op) : judge_absent(push, op);
     }
     if (!status)
-        status = lane_settle(push, lane);
-    return status ? status : lane_send(push, lane);
+        status = avj_lane_settle(push, lane);
+    return status ? status : avj_lane_send(push, lane);
 }
 
 static enum avj_status recheck_done(struct avj_push *push, struct lane *lane)
@@ -150,9 +153,9 @@ static enum avj_status back_done(struct avj_push *push, struct lane *lane)
 {
     for (size_t i = 0; i < lane->count; i++) {
         struct lane_op *op = &lane->ops[i];
-        op_ack(op, op->send == AVJ_PUSH_DELETE ? 204 : op->send == AVJ_PUSH_CREATE ? 201 : 200);
+        avj_op_ack(op, op->send == AVJ_PUSH_DELETE ? 204 : op->send == AVJ_PUSH_CREATE ? 201 : 200);
     }
-    enum avj_status status = lane_settle(push, lane);
+    enum avj_status status = avj_lane_settle(push, lane);
     lane->state = LANE_FREE;
     return status;
 }
@@ -173,12 +176,12 @@ static enum avj_status read_done(struct avj_push *push, struct lane *lane)
     if (lane->purpose == READ_RECHECK)
         return recheck_done(push, lane);
     lane_fn *then = lane->purpose == READ_CHECK ? check_done : back_done;
-    return any_absent(lane) ? lane_probe(lane, then) : then(push, lane);
+    return any_absent(lane) ? avj_lane_probe(lane, then) : then(push, lane);
 }
 
 /* ---- reading ---- */
 
-enum avj_status lane_read(struct avj_push *push, struct lane *lane, enum read_purpose purpose)
+enum avj_status avj_lane_read(struct avj_push *push, struct lane *lane, enum read_purpose purpose)
 {
     lane->state = LANE_READ;
     lane->purpose = purpose;
@@ -222,22 +225,22 @@ static enum avj_status take_row(struct avj_push *push, struct lane *lane, enum a
     op->foreign = status == AVJ_ENOTFOUND;
     if (status == AVJ_ENOTFOUND || status == AVJ_EFORMAT)
         return AVJ_OK;
-    return status ? push_fail(push, status, "read a row") : AVJ_OK;
+    return status ? avj_push_fail(push, status, "read a row") : AVJ_OK;
 }
 
-enum avj_status lane_no_collection(struct avj_push *push, struct lane *lane, enum avj_entity entity,
-                                   const struct avj_aw_result *result)
+enum avj_status avj_lane_no_collection(struct avj_push *push, struct lane *lane,
+                                       enum avj_entity entity, const struct avj_aw_result *result)
 {
     const char *name = push->aw->collections[entity];
     char message[sizeof lane->ops->error_message];
     if (entity == AVJ_THREAD || entity == AVJ_MESSAGE ||
         !strcmp(result->type, "project_not_found") || !strcmp(result->type, "database_not_found"))
-        return push_fail(push, AVJ_EREJECTED, "collection \"%s\" of database \"%s\": %s", name,
-                         push->aw->database, result->message);
+        return avj_push_fail(push, AVJ_EREJECTED, "collection \"%s\" of database \"%s\": %s", name,
+                             push->aw->database, result->message);
     snprintf(message, sizeof message, "the server has no collection \"%.80s\"", name);
     for (size_t i = 0; i < lane->count; i++)
         if (lane->ops[i].op.entity == entity)
-            op_reject(&lane->ops[i], result->status, result->type, message);
+            avj_op_reject(&lane->ops[i], result->status, result->type, message);
     return AVJ_OK;
 }
 
@@ -247,8 +250,8 @@ static enum avj_status take_rows(struct avj_push *push, struct lane *lane, enum 
     json_t *rows = avj_aw_rows(result->json), *row;
     size_t i;
     if (!rows)
-        return push_fail(push, AVJ_EPROTO, "a list of \"%s\" came without rows",
-                         push->aw->collections[entity]);
+        return avj_push_fail(push, AVJ_EPROTO, "a list of \"%s\" came without rows",
+                             push->aw->collections[entity]);
     lane->got[entity] = true;
     json_array_foreach(rows, i, row)
     {
@@ -263,13 +266,13 @@ static enum avj_status take_rows(struct avj_push *push, struct lane *lane, enum 
 static enum avj_status unreadable(struct avj_push *push, struct lane *lane)
 {
     (void)lane;
-    return push_fail(
+    return avj_push_fail(
         push, AVJ_EREJECTED,
         "the server does not let this user read the collections; check their permissions");
 }
 
-enum avj_status lane_read_answer(struct avj_push *push, struct lane *lane,
-                                 const struct avj_aw_result *result)
+enum avj_status avj_lane_read_answer(struct avj_push *push, struct lane *lane,
+                                     const struct avj_aw_result *result)
 {
     enum avj_status status = AVJ_OK;
     enum avj_entity entity = next_entity(lane);
@@ -279,21 +282,21 @@ enum avj_status lane_read_answer(struct avj_push *push, struct lane *lane,
         break;
     case AVJ_AW_RETRY:
     case AVJ_AW_RATE:
-        return push_later(push, result);
+        return avj_push_later(push, result);
     case AVJ_AW_AUTH:
-        return lane_probe(lane, unreadable);
+        return avj_lane_probe(lane, unreadable);
     case AVJ_AW_NO_COLLECTION:
-        status = lane_no_collection(push, lane, entity, result);
+        status = avj_lane_no_collection(push, lane, entity, result);
         break;
     case AVJ_AW_TOO_LARGE:
         if (lane->count > 1 && lane->purpose == READ_CHECK) {
-            lane_halve(lane);
-            return lane_settle(push, lane);
+            avj_lane_halve(lane);
+            return avj_lane_settle(push, lane);
         }
         /* fall through */
     default:
-        return push_fail(push, AVJ_EPROTO, "read \"%s\": %s", push->aw->collections[entity],
-                         result->message);
+        return avj_push_fail(push, AVJ_EPROTO, "read \"%s\": %s", push->aw->collections[entity],
+                             result->message);
     }
     if (status || next_entity(lane) < AVJ_ENTITIES)
         return status;

@@ -27,7 +27,7 @@ static void check_all(struct lane *lane)
         lane->ops[i].check = true;
 }
 
-void lane_halve(struct lane *lane)
+void avj_lane_halve(struct lane *lane)
 {
     for (size_t i = (lane->count + 1) / 2; i < lane->count; i++)
         lane->ops[i].state = OP_RELEASED;
@@ -40,7 +40,7 @@ static void settle_empty(struct lane_op *op)
     if (op->send != AVJ_PUSH_UPDATE || json_object_size(op->data) > 0)
         return;
     if (op->has_row)
-        op_ack(op, 200);
+        avj_op_ack(op, 200);
     else
         op->check = true;
 }
@@ -54,7 +54,7 @@ static enum avj_status announce(struct avj_push *push, struct lane *lane)
     struct avj_push_op *ops = malloc(lane->count * sizeof *ops);
     char attempt[24];
     if (!ops)
-        return push_fail(push, AVJ_ENOMEM, "journal an attempt");
+        return avj_push_fail(push, AVJ_ENOMEM, "journal an attempt");
     for (size_t i = 0; i < lane->count; i++)
         ops[i] = lane->ops[i].op;
     snprintf(attempt, sizeof attempt, "%016llx",
@@ -63,24 +63,24 @@ static enum avj_status announce(struct avj_push *push, struct lane *lane)
                                            lane->single ? "single" : "transaction", &push->failure);
     free(ops);
     lane->announced = true;
-    return status ? push_fail(push, status, "journal an attempt") : AVJ_OK;
+    return status ? avj_push_fail(push, status, "journal an attempt") : AVJ_OK;
 }
 
-enum avj_status lane_send(struct avj_push *push, struct lane *lane)
+enum avj_status avj_lane_send(struct avj_push *push, struct lane *lane)
 {
     bool unread = false;
     for (size_t i = 0; i < lane->count; i++) {
         struct lane_op *op = &lane->ops[i];
-        enum avj_status status = op_prepare(push, op);
+        enum avj_status status = avj_op_prepare(push, op);
         if (status)
-            return push_fail(push, status, "write %s %s", avj_schema(op->op.entity)->kind,
-                             op->op.id);
+            return avj_push_fail(push, status, "write %s %s", avj_schema(op->op.entity)->kind,
+                                 op->op.id);
         settle_empty(op);
         unread = unread || op->check;
     }
     if (unread)
-        return lane_read(push, lane, READ_CHECK);
-    enum avj_status status = lane_settle(push, lane);
+        return avj_lane_read(push, lane, READ_CHECK);
+    enum avj_status status = avj_lane_settle(push, lane);
     if (!status)
         status = announce(push, lane);
     lane->state = !lane->count ? LANE_FREE : lane->single ? LANE_SINGLE : LANE_BEGIN;
@@ -141,7 +141,7 @@ static enum avj_status learn(struct avj_push *push, struct lane *lane,
     *learned = true;
     enum avj_status status =
         avj_sync_learn(push->store, op->op.entity, field, what, &push->failure);
-    return status ? push_fail(push, status, "journal what the server lacks") : AVJ_OK;
+    return status ? avj_push_fail(push, status, "journal what the server lacks") : AVJ_OK;
 }
 
 /* The batch as a whole was refused for good: find out for what. */
@@ -155,8 +155,8 @@ static enum avj_status refused(struct avj_push *push, struct lane *lane,
     if (!learned && lane->count == 1)
         lane->single = true;
     if (!learned && lane->count > 1) {
-        lane_halve(lane);
-        status = lane_settle(push, lane);
+        avj_lane_halve(lane);
+        status = avj_lane_settle(push, lane);
     }
     return status ? status : retreat(lane, LANE_BEGIN);
 }
@@ -212,15 +212,15 @@ static enum avj_status begin_answer(struct avj_push *push, struct lane *lane,
     switch (result->verdict) {
     case AVJ_AW_RETRY:
     case AVJ_AW_RATE:
-        return push_later(push, result);
+        return avj_push_later(push, result);
     case AVJ_AW_AUTH:
         lane->single = true;
-        return lane_probe(lane, lane_send);
+        return avj_lane_probe(lane, avj_lane_send);
     case AVJ_AW_NO_COLLECTION:
-        return push_fail(push, AVJ_EREJECTED, "%s", result->message);
+        return avj_push_fail(push, AVJ_EREJECTED, "%s", result->message);
     default:
         push->no_transactions = lane->single = true;
-        return lane_send(push, lane);
+        return avj_lane_send(push, lane);
     }
 }
 
@@ -239,11 +239,11 @@ static enum avj_status stage_answer(struct avj_push *push, struct lane *lane,
     switch (result->verdict) {
     case AVJ_AW_OK:
         lane->state = LANE_COMMIT;
-        return needs_recheck(lane) ? lane_read(push, lane, READ_RECHECK) : AVJ_OK;
+        return needs_recheck(lane) ? avj_lane_read(push, lane, READ_RECHECK) : AVJ_OK;
     case AVJ_AW_RATE: /* nothing was staged */
-        return push_later(push, result);
+        return avj_push_later(push, result);
     case AVJ_AW_RETRY: /* staged twice would be written twice */
-        status = lane_later(push, lane, result);
+        status = avj_lane_later(push, lane, result);
         return status ? status : retreat(lane, LANE_BEGIN);
     case AVJ_AW_TX_GONE:
         return retreat(lane, LANE_BEGIN);
@@ -252,7 +252,7 @@ static enum avj_status stage_answer(struct avj_push *push, struct lane *lane,
     case AVJ_AW_EXISTS:
         return conflict(lane);
     case AVJ_AW_AUTH:
-        return lane_probe(lane, refused_after_probe);
+        return avj_lane_probe(lane, refused_after_probe);
     default:
         return refused(push, lane, result);
     }
@@ -264,11 +264,11 @@ static enum avj_status commit_answer(struct avj_push *push, struct lane *lane,
     enum avj_status status;
     switch (result->verdict) {
     case AVJ_AW_OK:
-        return lane_read(push, lane, READ_BACK);
+        return avj_lane_read(push, lane, READ_BACK);
     case AVJ_AW_RATE: /* nothing was committed */
-        return push_later(push, result);
+        return avj_push_later(push, result);
     case AVJ_AW_RETRY: /* it may have been: end the transaction for certain, then look */
-        status = lane_later(push, lane, result);
+        status = avj_lane_later(push, lane, result);
         check_all(lane);
         return status ? status : retreat(lane, LANE_READ);
     case AVJ_AW_TX_GONE:
@@ -279,7 +279,7 @@ static enum avj_status commit_answer(struct avj_push *push, struct lane *lane,
     case AVJ_AW_EXISTS:
         return conflict(lane);
     case AVJ_AW_AUTH:
-        return lane_probe(lane, refused_after_probe);
+        return avj_lane_probe(lane, refused_after_probe);
     default:
         return refused(push, lane, result);
     }
@@ -288,7 +288,8 @@ static enum avj_status commit_answer(struct avj_push *push, struct lane *lane,
 static enum avj_status rolled_back(struct avj_push *push, struct lane *lane)
 {
     lane->tx[0] = '\0';
-    return lane->after == LANE_READ ? lane_read(push, lane, READ_CHECK) : lane_send(push, lane);
+    return lane->after == LANE_READ ? avj_lane_read(push, lane, READ_CHECK)
+                                    : avj_lane_send(push, lane);
 }
 
 static enum avj_status rollback_answer(struct avj_push *push, struct lane *lane,
@@ -297,7 +298,7 @@ static enum avj_status rollback_answer(struct avj_push *push, struct lane *lane,
     /* Until it is answered, a commit could still be on its way; how it is answered does not matter.
      */
     bool unanswered = result->verdict == AVJ_AW_RETRY || result->verdict == AVJ_AW_RATE;
-    return unanswered ? push_later(push, result) : rolled_back(push, lane);
+    return unanswered ? avj_push_later(push, result) : rolled_back(push, lane);
 }
 
 static enum avj_status probe_answer(struct avj_push *push, struct lane *lane,
@@ -308,14 +309,15 @@ static enum avj_status probe_answer(struct avj_push *push, struct lane *lane,
     case AVJ_AW_OK:
         if (id && strcmp(id, push->aw->user) == 0)
             return lane->after_probe(push, lane);
-        return push_fail(push, AVJ_EAUTH, "the session belongs to another user: log in again");
+        return avj_push_fail(push, AVJ_EAUTH, "the session belongs to another user: log in again");
     case AVJ_AW_AUTH:
-        return push_fail(push, AVJ_EAUTH, "the session has ended: log in again (nothing is lost)");
+        return avj_push_fail(push, AVJ_EAUTH,
+                             "the session has ended: log in again (nothing is lost)");
     case AVJ_AW_RETRY:
     case AVJ_AW_RATE:
-        return push_later(push, result);
+        return avj_push_later(push, result);
     default:
-        return push_fail(push, AVJ_EPROTO, "ask who is signed in: %s", result->message);
+        return avj_push_fail(push, AVJ_EPROTO, "ask who is signed in: %s", result->message);
     }
 }
 
@@ -343,7 +345,7 @@ static enum avj_status single_request(struct avj_push *push, struct lane *lane,
 
 static enum avj_status single_next(struct avj_push *push, struct lane *lane)
 {
-    enum avj_status status = lane_settle(push, lane);
+    enum avj_status status = avj_lane_settle(push, lane);
     lane->rounds = lane->tries = 0;
     lane->state = lane->count ? LANE_SINGLE : LANE_FREE;
     return status;
@@ -353,7 +355,7 @@ static enum avj_status single_written(struct avj_push *push, struct lane *lane,
                                       const struct avj_aw_result *result)
 {
     struct lane_op *op = &lane->ops[0];
-    op_ack(op, result->status);
+    avj_op_ack(op, result->status);
     if (op->send == AVJ_PUSH_DELETE)
         return single_next(push, lane);
     avj_row_copy_release(&op->row);
@@ -364,7 +366,7 @@ static enum avj_status single_written(struct avj_push *push, struct lane *lane,
         return single_next(push, lane);
     op->state = OP_OPEN; /* an answer without the row: read it */
     op->check = true;
-    return lane_read(push, lane, READ_CHECK);
+    return avj_lane_read(push, lane, READ_CHECK);
 }
 
 static enum avj_status single_met_other(struct avj_push *push, struct lane *lane,
@@ -372,11 +374,11 @@ static enum avj_status single_met_other(struct avj_push *push, struct lane *lane
 {
     struct lane_op *op = &lane->ops[0];
     if (++lane->rounds >= SINGLE_ROUNDS) {
-        op_reject(op, result->status, result->type, result->message);
+        avj_op_reject(op, result->status, result->type, result->message);
         return single_next(push, lane);
     }
     op->check = true;
-    return lane_read(push, lane, READ_CHECK);
+    return avj_lane_read(push, lane, READ_CHECK);
 }
 
 static enum avj_status single_refused(struct avj_push *push, struct lane *lane,
@@ -387,8 +389,8 @@ static enum avj_status single_refused(struct avj_push *push, struct lane *lane,
     if (status)
         return status;
     if (learned)
-        return lane_send(push, lane);
-    op_reject(&lane->ops[0], result->status, result->type, result->message);
+        return avj_lane_send(push, lane);
+    avj_op_reject(&lane->ops[0], result->status, result->type, result->message);
     return single_next(push, lane);
 }
 
@@ -419,22 +421,22 @@ static enum avj_status single_answer(struct avj_push *push, struct lane *lane,
     case AVJ_AW_RATE:
         if (push->write_wait_ms[op->send] > push->now_ms)
             return AVJ_OK;
-        return push_later(push, result);
+        return avj_push_later(push, result);
     case AVJ_AW_RETRY: /* the write may have happened */
-        status = lane_later(push, lane, result);
+        status = avj_lane_later(push, lane, result);
         op->check = true;
-        return status ? status : lane_read(push, lane, READ_CHECK);
+        return status ? status : avj_lane_read(push, lane, READ_CHECK);
     case AVJ_AW_EXISTS:
     case AVJ_AW_CONFLICT:
     case AVJ_AW_NOT_FOUND:
         return single_met_other(push, lane, result);
     case AVJ_AW_NO_COLLECTION:
-        status = lane_no_collection(push, lane, op->op.entity, result);
+        status = avj_lane_no_collection(push, lane, op->op.entity, result);
         return status ? status : single_next(push, lane);
     case AVJ_AW_AUTH:
-        op_reject(op, result->status, result->type, result->message);
+        avj_op_reject(op, result->status, result->type, result->message);
         op->state = OP_OPEN; /* only rejected if the session is still ours */
-        return lane_probe(lane, single_forbidden);
+        return avj_lane_probe(lane, single_forbidden);
     default:
         return single_refused(push, lane, result);
     }
@@ -442,8 +444,8 @@ static enum avj_status single_answer(struct avj_push *push, struct lane *lane,
 
 /* ---- routing ---- */
 
-enum avj_status lane_write_request(struct avj_push *push, struct lane *lane,
-                                   struct avj_http_request *out)
+enum avj_status avj_lane_write_request(struct avj_push *push, struct lane *lane,
+                                       struct avj_http_request *out)
 {
     switch (lane->state) {
     case LANE_BEGIN:
@@ -461,8 +463,8 @@ enum avj_status lane_write_request(struct avj_push *push, struct lane *lane,
     }
 }
 
-enum avj_status lane_write_answer(struct avj_push *push, struct lane *lane,
-                                  const struct avj_aw_result *result)
+enum avj_status avj_lane_write_answer(struct avj_push *push, struct lane *lane,
+                                      const struct avj_aw_result *result)
 {
     switch (lane->state) {
     case LANE_BEGIN:

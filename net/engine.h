@@ -14,6 +14,8 @@
 
 #include <signal.h>
 
+AVJ_BEGIN_C
+
 enum avj_engine_phase {
     AVJ_PHASE_CONNECT,
     AVJ_PHASE_PUSH,
@@ -84,5 +86,7 @@ AVJ_API AVJ_CHECKED enum avj_status avj_engine_whoami(struct avj_store *store, c
 
 /* True when DIR/session.json holds a session.  Reads only the file. */
 AVJ_API bool avj_engine_has_session(struct avj_store *store);
+
+AVJ_END_C
 
 #endif

@@ -9,6 +9,8 @@
 
 #include <signal.h>
 
+AVJ_BEGIN_C
+
 struct avj_deployment;
 
 struct avj_serve_options {                   /* zero is the default */
@@ -30,5 +32,7 @@ struct avj_serve_options {                   /* zero is the default */
 AVJ_API AVJ_CHECKED enum avj_status avj_serve_run(struct avj_store *store,
                                                   const struct avj_serve_options *options,
                                                   struct avj_error *err);
+
+AVJ_END_C
 
 #endif

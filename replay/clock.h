@@ -12,6 +12,8 @@
 
 #include <stdint.h>
 
+AVJ_BEGIN_C
+
 /* "2026-11-22T18:09:32.548+00:00", "...Z", without a fraction or with up to nine digits (cut to
  * milliseconds), any offset. False when it is no such time; *ms is untouched then. */
 AVJ_API bool avj_time_parse(const char *text, size_t len, int64_t *ms);
@@ -24,5 +26,7 @@ AVJ_API void avj_time_format(int64_t ms, char out[AVJ_TIME_TEXT]);
 /* The next stamp: later than `last`, not before now_ms. */
 AVJ_API uint64_t avj_hlc_next(uint64_t last, int64_t now_ms);
 AVJ_API int64_t avj_hlc_ms(uint64_t hlc);
+
+AVJ_END_C
 
 #endif

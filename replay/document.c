@@ -207,12 +207,16 @@ bool avj_field_same(enum avj_entity entity, struct avj_value name, struct avj_va
 }
 
 /* Fields that this program would write in another way: through a tree. */
-static void facts_of_tree(enum avj_entity entity, struct avj_fields fields, struct avj_facts *facts)
+static enum avj_status facts_of_tree(enum avj_entity entity, struct avj_fields fields,
+                                     struct avj_facts *facts)
 {
     struct avj_tree *tree;
     *facts = (struct avj_facts){.created_ms = 0};
-    if (!fields.len || avj_tree_parse(fields.data, fields.len, &tree) != AVJ_OK)
-        return;
+    if (!fields.len)
+        return AVJ_OK;
+    enum avj_status status = avj_tree_parse(fields.data, fields.len, &tree);
+    if (status != AVJ_OK)
+        return status == AVJ_ENOMEM ? status : AVJ_OK;
     struct avj_value root = avj_tree_root(tree), v;
     if (avj_value_get(root, "createdAt", &v))
         (void)value_time(v, &facts->created_ms);
@@ -224,25 +228,34 @@ static void facts_of_tree(enum avj_entity entity, struct avj_fields fields, stru
         facts->thread = (struct avj_slice){v.text, v.len};
     }
     avj_tree_free(tree);
+    return AVJ_OK;
 }
 
-void avj_fields_facts(enum avj_entity entity, struct avj_fields fields, struct avj_facts *facts)
+enum avj_status avj_fields_facts(enum avj_entity entity, struct avj_fields fields,
+                                 struct avj_facts *facts)
 {
-    if (!avj_fields_plain(entity, fields, true, facts))
-        facts_of_tree(entity, fields, facts);
+    return avj_fields_plain(entity, fields, true, facts) ? AVJ_OK
+                                                         : facts_of_tree(entity, fields, facts);
 }
 
+/* kept + base + pending, where there is something kept. */
 static enum avj_status derive_overlay(struct avj_document *d)
 {
     avj_blob_release(&d->overlay);
     if (!d->kept.len)
         return AVJ_OK;
+    const struct avj_known_row *base = avj_document_base(d);
+    bool absent = base == NULL;
+    struct avj_fields fields = base ? avj_blob_fields(&base->fields) : (struct avj_fields){0};
     struct avj_pack merged = {0};
-    enum avj_status status = avj_fields_merge(d->entity, avj_blob_fields(&d->kept),
-                                              avj_blob_fields(&d->shared), true, &merged);
+    enum avj_status status =
+        avj_fields_merge(d->entity, avj_blob_fields(&d->kept), fields, true, &merged);
     if (status == AVJ_OK)
         avj_blob_take(&d->overlay, &merged);
     avj_pack_release(&merged);
+    for (size_t i = 0; status == AVJ_OK && i < d->pending_count; i++)
+        status = apply_pending(d->entity, d->pending[i].op, avj_blob_fields(&d->pending[i].fields),
+                               &absent, &d->overlay);
     return status;
 }
 
@@ -263,8 +276,10 @@ enum avj_status avj_document_derive(struct avj_document *d)
 enum avj_status avj_document_push_pending(struct avj_document *d, const struct avj_pending *pending,
                                           struct avj_fields fields)
 {
-    bool absent = !d->visible;
+    bool absent = !d->visible, over_absent = absent;
     enum avj_status status = apply_pending(d->entity, pending->op, fields, &absent, &d->shared);
+    if (status == AVJ_OK && d->kept.len)
+        status = apply_pending(d->entity, pending->op, fields, &over_absent, &d->overlay);
     if (status == AVJ_OK)
         status = add_pending(d, pending);
     if (status != AVJ_OK) {
@@ -272,7 +287,7 @@ enum avj_status avj_document_push_pending(struct avj_document *d, const struct a
         return status;
     }
     d->visible = !absent;
-    return derive_overlay(d);
+    return AVJ_OK;
 }
 
 struct avj_fields avj_document_fields(const struct avj_document *d)

@@ -103,8 +103,10 @@ AVJ_CHECKED enum avj_status avj_document_state(const struct avj_document *docume
 /* The text/time/bool of a top-level field out of canonical fields; false when absent. */
 bool avj_fields_get(struct avj_fields fields, const char *name, struct avj_tree **tree,
                     struct avj_value *out);
-/* What the orders need, of fields in whatever form.  facts->thread points into `fields`. */
-void avj_fields_facts(enum avj_entity entity, struct avj_fields fields, struct avj_facts *facts);
+/* What the orders need, of fields in whatever form.  facts->thread points into `fields`.
+ * AVJ_ENOMEM. */
+AVJ_CHECKED enum avj_status avj_fields_facts(enum avj_entity entity, struct avj_fields fields,
+                                             struct avj_facts *facts);
 
 /* Equal as far as the field's meaning goes: times by the moment, nil like absent. */
 bool avj_field_same(enum avj_entity entity, struct avj_value name, struct avj_value a,

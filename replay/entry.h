@@ -17,6 +17,8 @@
 #include "replay/schema.h"
 #include "replay/value.h"
 
+AVJ_BEGIN_C
+
 /* enumerator, name in "t", what it records and its own keys */
 #define AVJ_ENTRY_TABLE(X)                                                                         \
     X(AVJ_E_LOCAL, "local",                                                                        \
@@ -26,8 +28,9 @@
       "an attempt begun: a attempt id, v via (transaction, single), d [[kind, id, $id, up to "     \
       "seq, op], ...]")                                                                            \
     X(AVJ_E_ACK, "ack",                                                                            \
-      "settled upstream: r $id, s up to seq, v $updatedAt, c $createdAt, f row (absent: "          \
-      "deleted), k fields kept back, x status (0: elided)")                                        \
+      "settled upstream: r $id, s up to seq, v $updatedAt (of what was deleted: nil where it is "  \
+      "not known), c $createdAt, f row (absent: deleted), k fields kept back, x status (0: "       \
+      "elided)")                                                                                   \
     X(AVJ_E_REJECT, "reject",                                                                      \
       "refused for good, parked: s up to seq, x status, y type, m message")                        \
     X(AVJ_E_RETRY, "retry", "a person lets a parked change try again: s up to seq")                \
@@ -87,5 +90,7 @@ AVJ_API void avj_entry_release(struct avj_entry *entry);
 AVJ_API void avj_entry_begin(struct avj_pack *pack, enum avj_entry_type type, uint64_t hlc,
                              const char *session, enum avj_entity entity, const char *id,
                              size_t pairs);
+
+AVJ_END_C
 
 #endif

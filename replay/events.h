@@ -5,11 +5,16 @@
  * A subscription gathers changes and hands out one event per (kind, thread) and burst.  Changes
  * made on this machine are held back until there has been none of the same (kind, thread) for
  * debounce_ms (and no longer than ten times that); merges of what came from elsewhere, and tokens
- * of a stream, are due at once.
+ * of a stream, are due at once.  Times are those of the monotonic clock, taken when a change is
+ * folded in.
  *
  * Use: poll avj_events_fd() for reading, then call avj_events_next() until AVJ_END; or
- * avj_events_dispatch() with a callback.  Both refresh the store first, so that its reading
- * functions give what the event is about.
+ * avj_events_dispatch() with a callback.  Both refresh the store, so that its reading functions
+ * give what the event is about, or what has become of it since.  Any number of subscriptions may be
+ * open beside each other and beside a sync engine, on one store or on several of one journal.
+ *
+ * Memory: what nobody fetches is one event per (kind, thread), for up to AVJ_EVENTS_APART of these;
+ * of what comes on top, only the kind is kept.
  *
  * Threading: that of its store.  Lifetime: close it before the store.
  */
@@ -18,15 +23,21 @@
 
 #include "replay/store.h"
 
+AVJ_BEGIN_C
+
 struct avj_events;
 
+/* Pairs of (kind, thread) that a subscription tells apart at once. */
+#define AVJ_EVENTS_APART 65536u
+
 enum avj_event_kind {
-    AVJ_EVENT_THREADS,   /* the list of threads, or what it shows of them */
-    AVJ_EVENT_MESSAGES,  /* the messages of a thread */
+    AVJ_EVENT_THREADS,   /* the list of threads, or what it shows of them: last message, count */
+    AVJ_EVENT_MESSAGES,  /* the messages of a thread, or that it came or went */
     AVJ_EVENT_SUMMARIES, /* the summaries of a thread */
     AVJ_EVENT_PROJECTS,
     AVJ_EVENT_STREAM, /* a growing answer in a thread */
-    AVJ_EVENT_STATUS, /* pending, parked, conflicts, gap, session: avj_store_status */
+    AVJ_EVENT_STATUS, /* pending, parked, conflicts, gap, session: avj_store_status; and so the
+                         `pending` and `parked` of documents */
     AVJ_EVENT_KINDS
 };
 
@@ -35,10 +46,25 @@ AVJ_API const char *avj_event_name(enum avj_event_kind kind);
 
 struct avj_event {
     enum avj_event_kind kind;
-    const char *thread; /* messages, summaries, stream; else NULL.  Borrowed until the next call */
+    /* Messages, summaries, stream: whose, which may have vanished; NULL: perhaps of every thread
+     * (there were more than AVJ_EVENTS_APART, or memory ran out).  Else NULL.  Borrowed until the
+     * next call. */
+    const char *thread;
     bool local, remote; /* made on this machine; came from elsewhere (both in one burst, perhaps) */
     uint64_t first_seq, last_seq; /* entries behind it */
-    uint64_t changes;             /* how many */
+    uint64_t changes;             /* how many of the entries */
+};
+
+/* What folding an entry in did to a document.  Several of these for one entry are possible. */
+struct avj_change {
+    uint64_t seq;
+    enum avj_entry_type type;
+    enum avj_entity entity; /* AVJ_ENTITIES: none; something that avj_store_status tells changed */
+    const char *id;
+    const char *thread; /* messages and summaries: the thread it is, or was, listed in; NULL */
+    bool remote;        /* from elsewhere; else made on this machine */
+    bool shows;         /* what is visible of it changed, else only its state in the sync */
+    bool appeared, vanished;
 };
 
 struct avj_events_options { /* all zero: the defaults */
@@ -46,6 +72,11 @@ struct avj_events_options { /* all zero: the defaults */
     bool no_debounce;       /* everything at once */
     const char *thread;     /* only of this thread (and of kinds without one); NULL: all.  Copied */
     unsigned kinds;         /* bits 1 << kind; 0: all */
+    /* For those who want every change itself, whatever kinds and thread say; NULL: not called.
+     * Called while the store folds in, by whatever call made it do so: take notes (all of `change`
+     * is borrowed during the call), do not call the store. */
+    void (*on_change)(void *arg, const struct avj_change *change);
+    void *on_change_arg;
 };
 
 /* Sees what is folded in from now on.  options may be NULL.  Errors: AVJ_ENOMEM, AVJ_EIO (no
@@ -59,7 +90,10 @@ AVJ_API void avj_events_close(struct avj_events *events); /* NULL is allowed */
  * back is due.  Owned by the subscription; only to be polled. */
 AVJ_API int avj_events_fd(struct avj_events *events);
 
-/* The next event that is due.  AVJ_END: none now.  Errors: those of avj_store_refresh. */
+/* The next event that is due, in the order in which they became so.  AVJ_END: none now.  Errors:
+ * those of avj_store_refresh; nothing is forgotten, and the descriptor polls readable again after
+ * AVJ_EVENTS_RETRY_MS. */
+#define AVJ_EVENTS_RETRY_MS 1000
 AVJ_API AVJ_CHECKED enum avj_status avj_events_next(struct avj_events *events,
                                                     struct avj_event *event, struct avj_error *err);
 
@@ -67,10 +101,13 @@ AVJ_API AVJ_CHECKED enum avj_status avj_events_next(struct avj_events *events,
  * poll the descriptor. */
 AVJ_API int64_t avj_events_due_ms(const struct avj_events *events);
 
-/* Calls on_event for every event that is due. */
+/* Calls on_event for every event that is due now.  It may use and change the store, but not close
+ * the subscription, nor fetch from it.  Errors: those of avj_events_next; none was told then. */
 AVJ_API AVJ_CHECKED enum avj_status
 avj_events_dispatch(struct avj_events *events,
                     void (*on_event)(void *arg, const struct avj_event *event), void *arg,
                     struct avj_error *err);
+
+AVJ_END_C
 
 #endif

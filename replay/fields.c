@@ -152,10 +152,12 @@ static void plain_next(struct plain *p, enum avj_entity entity)
 
 static void plain_begin(struct plain *p, enum avj_entity entity, struct avj_fields fields)
 {
-    p->raw = (struct avj_raw){fields.data, fields.data + fields.len};
+    p->raw = (struct avj_raw){NULL, NULL};
     p->left = 0;
-    if (fields.len)
+    if (fields.len) {
+        p->raw = (struct avj_raw){fields.data, fields.data + fields.len};
         (void)avj_raw_map(&p->raw, &p->left);
+    }
     plain_next(p, entity);
 }
 

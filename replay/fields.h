@@ -8,6 +8,8 @@
 #include "replay/schema.h"
 #include "replay/value.h"
 
+AVJ_BEGIN_C
+
 /* A canonical map; len 0 means the empty map. */
 struct avj_fields {
     const uint8_t *data;
@@ -30,5 +32,7 @@ AVJ_API AVJ_CHECKED enum avj_status avj_fields_filter(struct avj_fields fields,
                                                       bool (*keep)(void *arg, struct avj_value name,
                                                                    struct avj_value value),
                                                       void *arg, struct avj_pack *out);
+
+AVJ_END_C
 
 #endif

@@ -79,11 +79,13 @@ static bool read_kept(struct avj_raw *raw, struct avj_glance *g)
     return avj_raw_skip(raw);
 }
 
+/* A number in a change made here; a time in what the server says. */
 static bool read_conflict(struct avj_raw *raw, struct avj_glance *g)
 {
     int64_t seq;
+    struct avj_slice time;
     g->conflict = avj_raw_int(raw, &seq);
-    return g->conflict || avj_raw_skip(raw);
+    return g->conflict || avj_raw_text(raw, &time) || avj_raw_nil(raw);
 }
 
 static bool read_hlc(struct avj_raw *raw, struct avj_glance *g)

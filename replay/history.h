@@ -14,6 +14,8 @@
 
 #include "replay/store.h"
 
+AVJ_BEGIN_C
+
 struct avj_keep { /* all zero: everything */
     bool limited; /* to what follows, whichever keeps less; both zero: only what is needed */
     int64_t days;
@@ -53,5 +55,7 @@ AVJ_API AVJ_CHECKED enum avj_status avj_store_compact(struct avj_store *store,
                                                       const struct avj_compacting *how,
                                                       struct avj_compacted_history *done,
                                                       struct avj_error *err);
+
+AVJ_END_C
 
 #endif

@@ -70,6 +70,27 @@ void avj_text_copy(struct avj_value map, const char *key, char *out, size_t size
     out[len] = 0;
 }
 
+enum avj_status avj_message_in(struct avj_store *store, const char *thread, const char *message,
+                               int64_t *ms, struct avj_error *err)
+{
+    struct avj_doc doc;
+    struct avj_subject subject;
+    enum avj_status status = avj_store_refresh(store, NULL, err);
+    if (status != AVJ_OK)
+        return status;
+    if (avj_store_get(store, AVJ_THREAD, thread, &doc) == AVJ_ENOTFOUND)
+        return avj_fail(err, AVJ_ENOTFOUND, "no thread %s", thread);
+    status = avj_subject_load(store, AVJ_MESSAGE, message, &subject, err);
+    struct avj_value in = {.kind = AVJ_NIL};
+    if (status == AVJ_OK)
+        (void)avj_value_get(subject.fields, "threadId", &in);
+    if (status == AVJ_ENOTFOUND || (status == AVJ_OK && !avj_value_text_is(in, thread)))
+        status = avj_fail(err, AVJ_ENOTFOUND, "no message %s in thread %s", message, thread);
+    *ms = subject.doc.created_ms;
+    avj_subject_release(&subject);
+    return status;
+}
+
 /* ---- edits ---- */
 
 struct avj_edits_item {

@@ -38,6 +38,11 @@ AVJ_CHECKED enum avj_status avj_subject_update(struct avj_store *store, struct a
                                                size_t count, struct avj_pack *pairs,
                                                struct avj_error *err);
 
+/* Refreshes the store and looks for a message, which must be in the thread; its createdAt into *ms.
+ * AVJ_ENOTFOUND names what is missing. */
+AVJ_CHECKED enum avj_status avj_message_in(struct avj_store *store, const char *thread,
+                                           const char *message, int64_t *ms, struct avj_error *err);
+
 /* Copies a text value into out; "" where it is none or does not fit. */
 void avj_text_copy(struct avj_value map, const char *key, char *out, size_t size);
 
@@ -69,9 +74,12 @@ void avj_now_text(struct avj_store *store, char out[AVJ_TIME_TEXT]);
 void avj_put_text(struct avj_pack *pack, const char *name, const char *text); /* NULL: nil */
 void avj_put_bool(struct avj_pack *pack, const char *name, bool value);
 
-/* Adds the deletion of a thread with its messages and summaries. */
-AVJ_CHECKED enum avj_status avj_edits_delete_thread(struct avj_store *store, const char *thread,
-                                                    struct avj_edits *edits, struct avj_error *err);
+/* Adds the deletion of threads with their messages and summaries.  threads: their ids, one after
+ * the other, each with its NUL. */
+AVJ_CHECKED enum avj_status avj_edits_delete_threads(struct avj_store *store,
+                                                     const struct avj_pack *threads,
+                                                     struct avj_edits *edits,
+                                                     struct avj_error *err);
 
 /* How often an operation on many documents is begun anew when other processes deleted some of them
  * while it was being put together. */

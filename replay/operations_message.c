@@ -1,4 +1,4 @@
-/* Operations on one message: see store.h. */
+/* Operations on one message, and summaries: see store.h. */
 #include "replay/operations.h"
 
 #include <string.h>
@@ -29,43 +29,79 @@ static void add_raise(struct avj_edits *edits, const char *thread, const char *t
     avj_pack_release(&f);
 }
 
+/* What sending looks up first. */
+struct place {
+    char touched[AVJ_TIME_TEXT]; /* the thread's updatedAt */
+    int64_t ms;                  /* the message's createdAt */
+    bool raises;                 /* lastMessageAt only rises */
+};
+
+static enum avj_status find_place(struct avj_store *store, const char *thread, struct place *place,
+                                  struct avj_error *err)
+{
+    struct avj_subject subject;
+    enum avj_status status = avj_subject_load(store, AVJ_THREAD, thread, &subject, err);
+    int64_t last_ms = subject.doc.last_message_ms;
+    if (status == AVJ_OK)
+        avj_subject_touch(store, &subject, place->touched);
+    avj_subject_release(&subject);
+    if (status == AVJ_OK)
+        status = message_time(store, thread, &place->ms, err);
+    place->raises = last_ms < place->ms;
+    return status;
+}
+
+/* `more` with the message's own fields put in. */
+static enum avj_status pack_message(struct avj_pack *own, struct avj_fields more,
+                                    struct avj_pack *out, struct avj_error *err)
+{
+    struct avj_fields fields = {own->data, own->len};
+    enum avj_status status =
+        own->failed ? AVJ_ENOMEM : avj_fields_merge(AVJ_MESSAGE, more, fields, true, out);
+    avj_pack_release(own);
+    return status == AVJ_OK ? AVJ_OK : avj_fail(err, status, "send: %s", avj_status_text(status));
+}
+
+enum avj_status avj_message_send_with(struct avj_store *store, const char *thread, const char *role,
+                                      const char *text, size_t len, struct avj_fields more,
+                                      char out[AVJ_ID_TEXT], struct avj_error *err)
+{
+    char id[AVJ_ID_TEXT], when[AVJ_TIME_TEXT];
+    struct place place;
+    struct avj_pack own = {0}, fields = {0};
+    enum avj_status status = find_place(store, thread, &place, err);
+    if (status == AVJ_OK)
+        status = avj_new_id(store, id, err);
+    if (status != AVJ_OK)
+        return status;
+    avj_time_format(place.ms, when);
+    avj_pack_map(&own, 5);
+    avj_put_text(&own, "id", id);
+    avj_put_text(&own, "threadId", thread);
+    avj_put_text(&own, "role", role);
+    avj_pack_cstr(&own, "content");
+    avj_pack_text(&own, text, len);
+    avj_put_text(&own, "createdAt", when);
+    status = pack_message(&own, more, &fields, err);
+    struct avj_edits edits = {.count = 0};
+    avj_edits_add(&edits, AVJ_CREATE, AVJ_MESSAGE, id, &fields);
+    if (place.raises)
+        add_raise(&edits, thread, place.touched, when);
+    if (status == AVJ_OK)
+        status = avj_edits_append(store, &edits, err);
+    avj_edits_release(&edits);
+    avj_pack_release(&fields);
+    if (status == AVJ_OK && out)
+        memcpy(out, id, sizeof(id));
+    return status;
+}
+
 enum avj_status avj_message_send(struct avj_store *store, const char *thread, const char *role,
                                  const char *text, size_t len, char out[AVJ_ID_TEXT],
                                  struct avj_error *err)
 {
-    char id[AVJ_ID_TEXT], when[AVJ_TIME_TEXT], touched[AVJ_TIME_TEXT];
-    struct avj_subject subject;
-    int64_t ms = 0, last_ms = 0;
-    enum avj_status status = avj_subject_load(store, AVJ_THREAD, thread, &subject, err);
-    if (status == AVJ_OK) {
-        last_ms = subject.doc.last_message_ms;
-        avj_subject_touch(store, &subject, touched);
-        status = avj_new_id(store, id, err);
-    }
-    avj_subject_release(&subject);
-    if (status == AVJ_OK)
-        status = message_time(store, thread, &ms, err);
-    if (status != AVJ_OK)
-        return status;
-    avj_time_format(ms, when);
-    struct avj_pack f = {0};
-    avj_pack_map(&f, 5);
-    avj_put_text(&f, "id", id);
-    avj_put_text(&f, "threadId", thread);
-    avj_put_text(&f, "role", role);
-    avj_pack_cstr(&f, "content");
-    avj_pack_text(&f, text, len);
-    avj_put_text(&f, "createdAt", when);
-    struct avj_edits edits = {.count = 0};
-    avj_edits_add(&edits, AVJ_CREATE, AVJ_MESSAGE, id, &f);
-    if (last_ms < ms) /* lastMessageAt only rises */
-        add_raise(&edits, thread, touched, when);
-    status = avj_edits_append(store, &edits, err);
-    avj_edits_release(&edits);
-    avj_pack_release(&f);
-    if (status == AVJ_OK && out)
-        memcpy(out, id, sizeof(id));
-    return status;
+    return avj_message_send_with(store, thread, role, text, len, (struct avj_fields){NULL, 0}, out,
+                                 err);
 }
 
 enum avj_status avj_message_edit(struct avj_store *store, const char *message, const char *text,
@@ -88,4 +124,34 @@ enum avj_status avj_message_delete(struct avj_store *store, const char *message,
 {
     struct avj_mutation m = {.op = AVJ_DELETE, .entity = AVJ_MESSAGE, .id = message};
     return avj_store_mutate(store, &m, 1, AVJ_DURABLE, NULL, err);
+}
+
+enum avj_status avj_summary_add(struct avj_store *store, const char *thread, const char *message,
+                                const char *text, size_t len, char out[AVJ_ID_TEXT],
+                                struct avj_error *err)
+{
+    char id[AVJ_ID_TEXT], now[AVJ_TIME_TEXT];
+    int64_t ms;
+    enum avj_status status = avj_message_in(store, thread, message, &ms, err);
+    if (status == AVJ_OK)
+        status = avj_new_id(store, id, err);
+    if (status != AVJ_OK)
+        return status;
+    avj_now_text(store, now);
+    struct avj_pack f = {0};
+    avj_pack_map(&f, 5);
+    avj_put_text(&f, "id", id);
+    avj_put_text(&f, "threadId", thread);
+    avj_put_text(&f, "messageId", message);
+    avj_pack_cstr(&f, "content");
+    avj_pack_text(&f, text, len);
+    avj_put_text(&f, "createdAt", now);
+    struct avj_edits edits = {.count = 0};
+    avj_edits_add(&edits, AVJ_CREATE, AVJ_SUMMARY, id, &f);
+    status = avj_edits_append(store, &edits, err);
+    avj_edits_release(&edits);
+    avj_pack_release(&f);
+    if (status == AVJ_OK && out)
+        memcpy(out, id, sizeof(id));
+    return status;
 }

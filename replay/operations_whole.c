@@ -53,8 +53,8 @@ static enum avj_status walk_back(struct avj_store *store, const char *thread, co
 
 struct deletion {
     struct avj_edits *edits;
-    const char *thread; /* of the summaries that are looked for */
-    int64_t from_ms;    /* messages older than that stay */
+    const struct avj_pack *threads; /* of the summaries that are looked for; see below */
+    int64_t from_ms;                /* messages older than that stay */
 };
 
 static bool delete_message(void *arg, const struct avj_doc *message)
@@ -66,6 +66,18 @@ static bool delete_message(void *arg, const struct avj_doc *message)
     return true;
 }
 
+/* Is it one of the ids, which stand in `threads` one after the other, each with its NUL? */
+static bool among(const struct avj_pack *threads, struct avj_value id)
+{
+    for (size_t at = 0; at < threads->len;) {
+        const char *thread = (const char *)threads->data + at;
+        if (avj_value_text_is(id, thread))
+            return true;
+        at += strlen(thread) + 1;
+    }
+    return false;
+}
+
 static bool delete_summary(void *arg, const struct avj_doc *summary)
 {
     struct deletion *d = arg;
@@ -75,34 +87,26 @@ static bool delete_summary(void *arg, const struct avj_doc *summary)
         d->edits->failed = true;
         return false;
     }
-    if (avj_value_get(avj_tree_root(tree), "threadId", &thread) &&
-        avj_value_text_is(thread, d->thread))
+    if (avj_value_get(avj_tree_root(tree), "threadId", &thread) && among(d->threads, thread))
         avj_edits_add(d->edits, AVJ_DELETE, AVJ_SUMMARY, summary->id, NULL);
     avj_tree_free(tree);
     return true;
 }
 
-static enum avj_status gather_summaries(struct avj_store *store, struct deletion *d,
-                                        struct avj_error *err)
+enum avj_status avj_edits_delete_threads(struct avj_store *store, const struct avj_pack *threads,
+                                         struct avj_edits *edits, struct avj_error *err)
 {
-    const struct avj_doc *docs;
-    size_t count;
-    enum avj_status status = avj_store_list(store, AVJ_SUMMARY, &docs, &count, err);
-    for (size_t i = 0; status == AVJ_OK && i < count; i++)
-        if (!delete_summary(d, &docs[i]))
-            break;
-    return status;
-}
-
-enum avj_status avj_edits_delete_thread(struct avj_store *store, const char *thread,
-                                        struct avj_edits *edits, struct avj_error *err)
-{
-    struct deletion d = {.edits = edits, .thread = thread, .from_ms = INT64_MIN};
-    enum avj_status status = walk_back(store, thread, NULL, delete_message, &d, err);
-    if (status == AVJ_OK)
-        status = gather_summaries(store, &d, err);
-    if (status == AVJ_OK)
-        avj_edits_add(edits, AVJ_DELETE, AVJ_THREAD, thread, NULL);
+    struct deletion d = {.edits = edits, .threads = threads, .from_ms = INT64_MIN};
+    if (threads->failed)
+        return out_of_memory("delete", err);
+    enum avj_status status = avj_store_walk(store, AVJ_SUMMARY, delete_summary, &d, err);
+    for (size_t at = 0; status == AVJ_OK && at < threads->len;) {
+        const char *thread = (const char *)threads->data + at;
+        status = walk_back(store, thread, NULL, delete_message, &d, err);
+        if (status == AVJ_OK)
+            avj_edits_add(edits, AVJ_DELETE, AVJ_THREAD, thread, NULL);
+        at += strlen(thread) + 1;
+    }
     return status;
 }
 
@@ -110,11 +114,13 @@ enum avj_status avj_thread_delete(struct avj_store *store, const char *thread,
                                   struct avj_error *err)
 {
     enum avj_status status = AVJ_OK;
+    struct avj_pack threads = {0};
+    avj_pack_raw(&threads, thread, strlen(thread) + 1);
     for (int try = 0; try < AVJ_OPERATION_TRIES; try++) {
         struct avj_edits edits = {.count = 0};
         status = avj_store_refresh(store, NULL, err);
         if (status == AVJ_OK)
-            status = avj_edits_delete_thread(store, thread, &edits, err);
+            status = avj_edits_delete_threads(store, &threads, &edits, err);
         bool gathered = status == AVJ_OK;
         if (gathered)
             status = avj_edits_append(store, &edits, err);
@@ -122,32 +128,11 @@ enum avj_status avj_thread_delete(struct avj_store *store, const char *thread,
         if (!gathered || status != AVJ_ENOTFOUND)
             break;
     }
+    avj_pack_release(&threads);
     return status;
 }
 
 /* ---- trimming ---- */
-
-/* The message, which must be in the thread; its createdAt into *ms. */
-static enum avj_status message_of(struct avj_store *store, const char *thread, const char *message,
-                                  int64_t *ms, struct avj_error *err)
-{
-    struct avj_doc doc;
-    struct avj_subject subject;
-    enum avj_status status = avj_store_refresh(store, NULL, err);
-    if (status != AVJ_OK)
-        return status;
-    if (avj_store_get(store, AVJ_THREAD, thread, &doc) == AVJ_ENOTFOUND)
-        return avj_fail(err, AVJ_ENOTFOUND, "no thread %s", thread);
-    status = avj_subject_load(store, AVJ_MESSAGE, message, &subject, err);
-    struct avj_value in = {.kind = AVJ_NIL};
-    if (status == AVJ_OK)
-        (void)avj_value_get(subject.fields, "threadId", &in);
-    if (status == AVJ_ENOTFOUND || (status == AVJ_OK && !avj_value_text_is(in, thread)))
-        status = avj_fail(err, AVJ_ENOTFOUND, "no message %s in thread %s", message, thread);
-    *ms = subject.doc.created_ms;
-    avj_subject_release(&subject);
-    return status;
-}
 
 enum avj_status avj_thread_trim(struct avj_store *store, const char *thread, const char *from,
                                 size_t *deleted, struct avj_error *err)
@@ -155,8 +140,8 @@ enum avj_status avj_thread_trim(struct avj_store *store, const char *thread, con
     enum avj_status status = AVJ_OK;
     for (int try = 0; try < AVJ_OPERATION_TRIES; try++) {
         struct avj_edits edits = {.count = 0};
-        struct deletion d = {.edits = &edits, .thread = thread};
-        status = message_of(store, thread, from, &d.from_ms, err);
+        struct deletion d = {.edits = &edits};
+        status = avj_message_in(store, thread, from, &d.from_ms, err);
         if (status == AVJ_OK)
             status = walk_back(store, thread, NULL, delete_message, &d, err);
         bool gathered = status == AVJ_OK;
@@ -278,7 +263,7 @@ enum avj_status avj_thread_branch(struct avj_store *store, const char *thread, c
 {
     struct branch b = {.status = AVJ_OK};
     int64_t ms;
-    enum avj_status status = message_of(store, thread, upto, &ms, err);
+    enum avj_status status = avj_message_in(store, thread, upto, &ms, err);
     if (status == AVJ_OK)
         status = gather_branch(store, thread, upto, &b, err);
     avj_edits_reverse(&b.edits); /* the thread first, then its messages as they stand in it */

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+AVJ_BEGIN_C
+
 enum avj_entity { AVJ_THREAD, AVJ_MESSAGE, AVJ_SUMMARY, AVJ_PROJECT, AVJ_ENTITIES };
 
 enum avj_field_type {
@@ -77,5 +79,7 @@ AVJ_API const struct avj_field *avj_field_find_remote(enum avj_entity entity, co
 /* Position for the canonical order: the row's index, or the row count when the schema does not know
  * it. */
 AVJ_API size_t avj_field_rank(enum avj_entity entity, const char *name, size_t len);
+
+AVJ_END_C
 
 #endif

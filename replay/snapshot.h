@@ -34,10 +34,12 @@ struct avj_snapshot_header;
 /* snapshot_open.c: reads and verifies the header, the file's size included. */
 bool avj_snapshot_header_read(const struct avj_io *io, int file,
                               struct avj_snapshot_header *header);
-/* The view that an open snapshot holds, verified; NULL: it is damaged, stale, or memory is out. */
-struct avj_view *avj_snapshot_take(const struct avj_io *io, int file,
-                                   const struct avj_snapshot_header *header,
-                                   const struct avj_source *source, bool threads);
+/* The view that an open snapshot holds, verified.  AVJ_ECORRUPT: it is damaged or stale, and of use
+ * to nobody; AVJ_ENOMEM, AVJ_EIO: what was in the way may pass. */
+AVJ_CHECKED enum avj_status avj_snapshot_take(const struct avj_io *io, int file,
+                                              const struct avj_snapshot_header *header,
+                                              const struct avj_source *source, bool threads,
+                                              struct avj_view **out);
 
 #define AVJ_SNAPSHOT_FOLDER "snapshots"
 /* Records behind the last snapshot from which on a new one pays, and the least time between two by

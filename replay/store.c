@@ -331,6 +331,7 @@ void avj_store_close(struct avj_store *store)
     release_answer(&store->parked);
     release_answer(&store->walked);
     avj_arena_release(&store->conflict_memory);
+    avj_arena_release(&store->found_memory);
     avj_arena_release(&store->op_memory);
     free(store->ops);
     free(store->handed);

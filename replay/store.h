@@ -23,6 +23,8 @@
 #include "replay/entry.h"
 #include "replay/fields.h"
 
+AVJ_BEGIN_C
+
 struct avj_store;
 
 struct avj_store_options { /* all zero: the defaults */
@@ -156,6 +158,12 @@ AVJ_API AVJ_CHECKED enum avj_status avj_store_walk(struct avj_store *store, enum
                                                                 const struct avj_doc *doc),
                                                    void *arg, struct avj_error *err);
 
+/* Calls each() for the id of every visible document of an entity whose id begins with `prefix`
+ * ("": all), in no promised order, until it returns false.  Reads no body: quick however many there
+ * are.  id is borrowed during the call, which must not change the store. */
+AVJ_API void avj_store_ids(const struct avj_store *store, enum avj_entity entity,
+                           const char *prefix, bool (*each)(void *arg, const char *id), void *arg);
+
 /* The documents that are parked, deleted ones included, in the order of the outbox. */
 AVJ_API AVJ_CHECKED enum avj_status avj_store_parked(struct avj_store *store,
                                                      const struct avj_doc **docs, size_t *count,
@@ -188,34 +196,107 @@ AVJ_API AVJ_CHECKED enum avj_status avj_store_mutate(struct avj_store *store,
 AVJ_API AVJ_CHECKED enum avj_status avj_id_new(struct avj_store *store,
                                                char out[AVJ_ID_TEXT]); /* a random uuid */
 
-/* The operations of the data model, on top of mutate.  All durable on return. */
+/*
+ * The operations of the data model, on top of mutate.  Texts and ids are UTF-8 and borrowed during
+ * the call; `out` gets the id of what was made and may be NULL.  Each is one frame and durable on
+ * return.  A document's updatedAt is raised by every change of it and never lowered.
+ *
+ * Errors, where nothing else is said: AVJ_ENOTFOUND (a document that is named is not visible; the
+ * message says which) and those of avj_store_mutate.  On error nothing was changed.
+ */
+
 AVJ_API AVJ_CHECKED enum avj_status avj_thread_new(struct avj_store *store,
                                                    const char *title /* NULL: "New Chat" */,
                                                    char out[AVJ_ID_TEXT], struct avj_error *err);
 AVJ_API AVJ_CHECKED enum avj_status avj_thread_rename(struct avj_store *store, const char *thread,
                                                       const char *title, struct avj_error *err);
-/* With its messages and summaries, as explicit deletes in one frame. */
+AVJ_API AVJ_CHECKED enum avj_status avj_thread_pin(struct avj_store *store, const char *thread,
+                                                   bool pinned, struct avj_error *err);
+
+enum avj_tagging {
+    AVJ_TAGS_ADD,    /* behind those that are there */
+    AVJ_TAGS_REMOVE, /* those that are not there are no error */
+    AVJ_TAGS_SET,    /* these and no others; count 0: none */
+};
+
+/* A tag that is named twice counts once. */
+AVJ_API AVJ_CHECKED enum avj_status avj_thread_tag(struct avj_store *store, const char *thread,
+                                                   enum avj_tagging how, const char *const *tags,
+                                                   size_t count, struct avj_error *err);
+
+/* Puts a thread into a project; NULL: into none. */
+AVJ_API AVJ_CHECKED enum avj_status avj_thread_move(struct avj_store *store, const char *thread,
+                                                    const char *project, struct avj_error *err);
+
+/* Makes a thread public under a share id, a random uuid.  One that is shared already keeps its id
+ * and the time that it was first shared at.  out (may be NULL) gets the id, which another client
+ * may have made: up to AVJ_SHARE_TEXT bytes with NUL; a longer one is replaced. */
+#define AVJ_SHARE_TEXT 256
+AVJ_API AVJ_CHECKED enum avj_status avj_thread_share(struct avj_store *store, const char *thread,
+                                                     char out[AVJ_SHARE_TEXT],
+                                                     struct avj_error *err);
+/* Clears the share id: sharing it again makes another one. */
+AVJ_API AVJ_CHECKED enum avj_status avj_thread_unshare(struct avj_store *store, const char *thread,
+                                                       struct avj_error *err);
+
+/* With its messages and summaries, as explicit deletes. */
 AVJ_API AVJ_CHECKED enum avj_status avj_thread_delete(struct avj_store *store, const char *thread,
                                                       struct avj_error *err);
-/* Copies the thread and its messages up to and with `upto` into a new thread. */
+/* Copies the thread and its messages up to and with `upto` into a new thread, made now, with title,
+ * tags and project of the old one, neither pinned nor shared. */
 AVJ_API AVJ_CHECKED enum avj_status avj_thread_branch(struct avj_store *store, const char *thread,
                                                       const char *upto, char out[AVJ_ID_TEXT],
                                                       struct avj_error *err);
-/* Appends a message and raises the thread's lastMessageAt.  role: user, assistant, system or data.
- */
+/* Deletes `from` and every message of its thread at or after its createdAt; *deleted (may be NULL)
+ * counts them. */
+AVJ_API AVJ_CHECKED enum avj_status avj_thread_trim(struct avj_store *store, const char *thread,
+                                                    const char *from, size_t *deleted,
+                                                    struct avj_error *err);
+
+/* Appends a message behind what the thread has and raises its lastMessageAt.  role: user,
+ * assistant, system or data. */
 AVJ_API AVJ_CHECKED enum avj_status avj_message_send(struct avj_store *store, const char *thread,
                                                      const char *role, const char *text, size_t len,
                                                      char out[AVJ_ID_TEXT], struct avj_error *err);
+/* As avj_message_send, with more fields (attachments, model, ...): a map, which need not be
+ * canonical; the fields that avj_message_send writes it can not change. */
+AVJ_API AVJ_CHECKED enum avj_status
+avj_message_send_with(struct avj_store *store, const char *thread, const char *role,
+                      const char *text, size_t len, struct avj_fields more, char out[AVJ_ID_TEXT],
+                      struct avj_error *err);
 AVJ_API AVJ_CHECKED enum avj_status avj_message_edit(struct avj_store *store, const char *message,
                                                      const char *text, size_t len,
                                                      struct avj_error *err);
 AVJ_API AVJ_CHECKED enum avj_status avj_message_delete(struct avj_store *store, const char *message,
                                                        struct avj_error *err);
-/* Deletes `from` and every message of its thread at or after its createdAt, in one frame; *deleted
- * (may be NULL) counts them. */
-AVJ_API AVJ_CHECKED enum avj_status avj_thread_trim(struct avj_store *store, const char *thread,
-                                                    const char *from, size_t *deleted,
+
+/* Of the thread up to and with a message of it. */
+AVJ_API AVJ_CHECKED enum avj_status avj_summary_add(struct avj_store *store, const char *thread,
+                                                    const char *message, const char *text,
+                                                    size_t len, char out[AVJ_ID_TEXT],
                                                     struct avj_error *err);
+
+/* What a project is to be given.  NULL leaves a text as it is, "" clears it (a name can not be
+ * cleared: AVJ_EINVAL). */
+struct avj_project_edit {
+    const char *name, *description, *prompt;
+    bool colored; /* colorIndex is to be: */
+    int64_t color;
+};
+
+/* AVJ_EINVAL: it has no name. */
+AVJ_API AVJ_CHECKED enum avj_status avj_project_new(struct avj_store *store,
+                                                    const struct avj_project_edit *edit,
+                                                    char out[AVJ_ID_TEXT], struct avj_error *err);
+AVJ_API AVJ_CHECKED enum avj_status avj_project_edit(struct avj_store *store, const char *project,
+                                                     const struct avj_project_edit *edit,
+                                                     struct avj_error *err);
+/* Its threads go to project `heir`; NULL: they stay, in no project. */
+AVJ_API AVJ_CHECKED enum avj_status avj_project_delete(struct avj_store *store, const char *project,
+                                                       const char *heir, struct avj_error *err);
+/* With its threads, and all that is in them. */
+AVJ_API AVJ_CHECKED enum avj_status
+avj_project_delete_all(struct avj_store *store, const char *project, struct avj_error *err);
 
 /* ---- conflicts: what lost a merge is kept ---- */
 
@@ -280,5 +361,7 @@ struct avj_store_status {
 };
 AVJ_API AVJ_CHECKED enum avj_status
 avj_store_status(struct avj_store *store, struct avj_store_status *status, struct avj_error *err);
+
+AVJ_END_C
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "journal/fetch.h"
 #include "replay/arena.h"
+#include "replay/events.h"
 #include "replay/sync.h"
 #include "replay/view_private.h"
 
@@ -41,7 +42,7 @@ struct avj_store {
     struct avj_snapshotter *snapshotter; /* snapshot_background.c; NULL: none runs */
 
     struct avj_answer got, listed, paged, parked, walked;
-    struct avj_arena conflict_memory;
+    struct avj_arena conflict_memory, found_memory;
     struct avj_push_op *ops; /* what the last look at the outbox handed out */
     struct avj_arena op_memory;
     size_t ops_count, ops_cap;

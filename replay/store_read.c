@@ -315,7 +315,8 @@ enum avj_status avj_store_page(struct avj_store *store, const char *thread,
     if (status != AVJ_OK)
         return status;
     window(page, t->messages.len, after, before, &begin, &end);
-    return fill_all(store, &store->paged, avj_thread_messages(view, t) + begin, end - begin, docs,
+    const uint32_t *messages = avj_thread_messages(view, t); /* NULL: there is none */
+    return fill_all(store, &store->paged, begin < end ? messages + begin : NULL, end - begin, docs,
                     count, err);
 }
 

@@ -8,6 +8,8 @@
 
 #include "replay/store.h"
 
+AVJ_BEGIN_C
+
 /* Longest id Appwrite takes. */
 #define AVJ_REMOTE_ID_TEXT 37
 
@@ -129,5 +131,7 @@ AVJ_API AVJ_CHECKED enum avj_status avj_store_append(struct avj_store *store,
                                                      const struct avj_slice *entries, size_t count,
                                                      enum avj_durability durability,
                                                      uint64_t *first_seq, struct avj_error *err);
+
+AVJ_END_C
 
 #endif

@@ -206,6 +206,28 @@ bool avj_value_equal(struct avj_value a, struct avj_value b)
     return equal_at(a, b, 0);
 }
 
+struct avj_slice avj_packed_text(const void *data, size_t len, const char *key)
+{
+    struct avj_slice none = {NULL, 0}, name, value;
+    size_t pairs, key_len = strlen(key);
+    if (len == 0)
+        return none;
+    struct avj_raw raw = {data, (const uint8_t *)data + len};
+    if (!avj_raw_map(&raw, &pairs))
+        return none;
+    for (size_t i = 0; i < pairs; i++) {
+        bool wanted = avj_raw_text(&raw, &name);
+        if (!wanted && !avj_raw_skip(&raw))
+            return none;
+        wanted = wanted && name.len == key_len && memcmp(name.data, key, key_len) == 0;
+        if (wanted)
+            return avj_raw_text(&raw, &value) ? value : none;
+        if (!avj_raw_skip(&raw))
+            return none;
+    }
+    return none;
+}
+
 /* ---- building ---- */
 
 void avj_pack_release(struct avj_pack *pack)

@@ -12,6 +12,8 @@
 
 #include "journal/journal.h"
 
+AVJ_BEGIN_C
+
 enum avj_kind { AVJ_NIL, AVJ_BOOL, AVJ_INT, AVJ_REAL, AVJ_TEXT, AVJ_BYTES, AVJ_LIST, AVJ_MAP };
 
 struct avj_value {
@@ -52,6 +54,11 @@ AVJ_API bool avj_value_text_is(struct avj_value value, const char *text);
 /* Structural equality (1 and 1.0 differ; maps are equal in any order). */
 AVJ_API bool avj_value_equal(struct avj_value a, struct avj_value b);
 
+/* The text under a text key of a packed map (a document's fields, or what avj_pack_... wrote),
+ * found without parsing the rest and without memory; borrowed from data.  {NULL, 0}: it is not
+ * there, or is no text. */
+AVJ_API struct avj_slice avj_packed_text(const void *data, size_t len, const char *key);
+
 /* A growable output buffer.  Zero-initialise; once an allocation failed, `failed` stays set and
  * nothing more is added: check it once at the end. */
 struct avj_pack {
@@ -75,5 +82,7 @@ AVJ_API void avj_pack_map(struct avj_pack *pack,
 AVJ_API void avj_pack_value(struct avj_pack *pack, struct avj_value value);
 AVJ_API void avj_pack_raw(struct avj_pack *pack, const void *data,
                           size_t len); /* bytes that are msgpack already */
+
+AVJ_END_C
 
 #endif

@@ -72,7 +72,7 @@ static bool tells(const struct avj_prepared *p, int64_t *version_ms)
     const struct avj_glance *g = &p->glance;
     return p->plain && g->row.len && g->row.len <= AVJ_ROW_ID_MAX &&
            !memchr(g->row.data, 0, g->row.len) && g->version.data &&
-           avj_time_is_canonical(g->version.data, g->version.len, version_ms) && *version_ms;
+           avj_time_is_canonical(g->version.data, g->version.len, version_ms) && *version_ms > 0;
 }
 
 /* The slot becomes one that is as this row says. */

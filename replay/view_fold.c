@@ -521,6 +521,8 @@ static void settle_only(struct avj_document *d, size_t settled)
 {
     for (; settled > 0; settled--)
         avj_document_drop_pending(d, 0);
+    if (!avj_document_base(d))
+        avj_blob_release(&d->kept);
     if (!d->pending_count)
         unpark(d);
 }
@@ -544,12 +546,15 @@ static enum avj_status settle(struct avj_view *view, const struct avj_entry *e, 
     }
     struct avj_known_row *row = avj_document_row(d, s->incoming.remote_id);
     if (s->incoming.deleted) {
-        if (row && row->version_ms > s->incoming.version_ms)
+        /* Logs of before told no version. */
+        struct avj_value version;
+        if (row && !avj_value_get(e->root, "v", &version))
             s->incoming.version_ms = row->version_ms;
-        /* Another row with the same local id is still there: the delete is not done. */
+        /* Another row with the same local id is still there: the delete is not done, and that row
+         * is no news. */
         for (const struct avj_known_row *r = d->rows; r; r = r->next)
             if (!r->deleted && r != row)
-                settled = 0;
+                return avj_merge_stale(d, &s->incoming) ? AVJ_OK : put_row(view, c, seq, s);
     }
     s->incoming.acknowledged = settled;
     return take_state(view, c, seq, s, err);

@@ -14,6 +14,7 @@
 #define AVJ_VIEW_PRIVATE_H
 
 #include "replay/document.h"
+#include "replay/events.h"
 #include "replay/merge.h"
 #include "replay/slot.h"
 #include "replay/view.h"
@@ -79,19 +80,6 @@ extern const struct avj_fields avj_dropped_fields;
 struct avj_learned {
     enum avj_entity entity;
     char *field, *what;
-};
-
-/* What folding an entry in did to a document, for those who watch (events.c).  Several of these for
- * one entry are possible. */
-struct avj_change {
-    uint64_t seq;
-    enum avj_entry_type type;
-    enum avj_entity entity; /* AVJ_ENTITIES: none; something that avj_store_status tells changed */
-    const char *id;
-    const char *thread; /* messages and summaries: the thread it is, or was, listed in; NULL */
-    bool remote;        /* from elsewhere; else made on this machine */
-    bool shows;         /* what is visible of it changed, else only its state in the sync */
-    bool appeared, vanished;
 };
 
 /* What can be said of an entry without a view: it may be made by another thread than the one that

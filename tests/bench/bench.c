@@ -1,16 +1,13 @@
 /* build/tests/bench: options and rounds.  See bench.h. */
 #include "tests/bench/engines.h"
+#include "tests/bench/life/life.h"
 #include "tests/support/files.h"
 
-#include <ftw.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <linux/magic.h>
@@ -36,73 +33,6 @@ static const struct {
 
 #define BENCHMARKS (sizeof benchmarks / sizeof benchmarks[0])
 
-void bench_die(const char *format, ...)
-{
-    va_list list;
-
-    va_start(list, format);
-    fputs("bench: ", stderr);
-    vfprintf(stderr, format, list);
-    fputc('\n', stderr);
-    va_end(list);
-    exit(1);
-}
-
-void bench_ok(enum avj_status status, const struct avj_error *err, const char *what)
-{
-    if (status != AVJ_OK)
-        bench_die("%s: %s: %s", what, avj_status_text(status), err->message);
-}
-
-uint64_t bench_now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static uint64_t timeval_ns(struct timeval time)
-{
-    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_usec * 1000u;
-}
-
-uint64_t bench_cpu_ns(void)
-{
-    struct rusage usage;
-
-    getrusage(RUSAGE_SELF, &usage);
-    return timeval_ns(usage.ru_utime) + timeval_ns(usage.ru_stime);
-}
-
-void *bench_calloc(size_t count, size_t size)
-{
-    void *memory = calloc(count, size);
-
-    if (!memory)
-        bench_die("out of memory");
-    return memory;
-}
-
-static uint64_t usage_so_far; /* nftw(3) passes nothing on */
-
-static int add_usage(const char *path, const struct stat *info, int type, struct FTW *where)
-{
-    (void)path;
-    (void)where;
-    if (type == FTW_F)
-        usage_so_far += (uint64_t)info->st_blocks * 512;
-    return 0;
-}
-
-uint64_t bench_disk_usage(const char *dir)
-{
-    usage_so_far = 0;
-    if (nftw(dir, add_usage, 16, FTW_PHYS) != 0)
-        bench_die("can not look through %s", dir);
-    return usage_so_far;
-}
-
 /* ---- options ---- */
 
 static void print_names(FILE *out)
@@ -123,7 +53,9 @@ static void usage(FILE *out)
 {
     fputs("usage: bench [--json | --markdown] [--messages N | --data FILE] [--ops N] [--large N]\n"
           "             [--rounds N] [--level N] [--only NAME] [--engine NAME] [--dir DIR] "
-          "[--seed N]\n\n"
+          "[--seed N]\n"
+          "       bench --life [--json | --markdown] [--messages N] [--threads N] [--order ORDER]\n"
+          "             [--keep] [--ops N] [--rounds N] [--dir DIR] [--seed N]\n\n"
           "Measures the journal and the store beside SQLite, LMDB, LevelDB, RocksDB, zstd alone "
           "and bare system calls;\n"
           "prints medians, and what the design asks of them.\n"
@@ -140,6 +72,14 @@ static void usage(FILE *out)
           "  --dir DIR      where files are written (a folder beside the program); removed at the "
           "end\n"
           "  --seed N       of the made-up messages (1)\n"
+          "  --life         the journal of a life beside SQLite and LMDB, in place of all that is "
+          "below:\n"
+          "                 opening after a crash, the newest messages, replay, search, check; "
+          "with other\n"
+          "                 defaults: 1000000 messages, 7 rounds, 2000 ops.  Takes 6 GB of disk\n"
+          "  --threads N    of a life (a thread for 50 messages)\n"
+          "  --order ORDER  of a life: real, scattered or both (both)\n"
+          "  --keep         leaves the files of the last order, and says where\n"
           "  --only NAME    one of:\n",
           out);
     print_names(out);
@@ -186,6 +126,8 @@ static const struct option options[] = {
     {"rounds", required_argument, NULL, 'r'},   {"level", required_argument, NULL, 'l'},
     {"only", required_argument, NULL, 'o'},     {"engine", required_argument, NULL, 'e'},
     {"dir", required_argument, NULL, 'd'},      {"seed", required_argument, NULL, 's'},
+    {"life", no_argument, NULL, 'i'},           {"threads", required_argument, NULL, 't'},
+    {"order", required_argument, NULL, 'O'},    {"keep", no_argument, NULL, 'K'},
     {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
 };
 
@@ -201,8 +143,21 @@ static void take_number(int option, struct bench *bench, uint64_t *seed)
         bench->rounds = (int)number(optarg, 99);
     else if (option == 'l')
         bench->level = (int)number(optarg, 19);
+    else if (option == 't')
+        bench->threads = number(optarg, 10000000);
     else
         *seed = number(optarg, 1000000000);
+}
+
+static enum bench_order order(const char *name)
+{
+    if (strcmp(name, "real") == 0)
+        return BENCH_ORDER_REAL;
+    if (strcmp(name, "scattered") == 0)
+        return BENCH_ORDER_SCATTERED;
+    if (strcmp(name, "both") != 0)
+        refuse("the order is real, scattered or both");
+    return BENCH_ORDER_BOTH;
 }
 
 static void take_option(int option, struct bench *bench, uint64_t *seed)
@@ -226,6 +181,15 @@ static void take_option(int option, struct bench *bench, uint64_t *seed)
     case 'd':
         bench->dir = optarg;
         break;
+    case 'i':
+        bench->life = true;
+        break;
+    case 'K':
+        bench->keep = true;
+        break;
+    case 'O':
+        bench->order = order(optarg);
+        break;
     case 'h':
         usage(stdout);
         exit(0);
@@ -237,6 +201,19 @@ static void take_option(int option, struct bench *bench, uint64_t *seed)
     }
 }
 
+/* A life's is a larger journal, and each of its runs takes longer. */
+static void set_defaults(struct bench *bench)
+{
+    if (bench->messages == 0)
+        bench->messages = bench->life ? 1000000 : 100000;
+    if (bench->threads == 0)
+        bench->threads = bench->messages < 50 ? 1 : bench->messages / 50;
+    if (bench->rounds == 0)
+        bench->rounds = bench->life ? 7 : 5;
+    if (bench->ops == 0)
+        bench->ops = bench->life ? 2000 : 4000;
+}
+
 static void take_options(int argc, char **argv, struct bench *bench, uint64_t *seed)
 {
     int option;
@@ -246,29 +223,14 @@ static void take_options(int argc, char **argv, struct bench *bench, uint64_t *s
     if (optind < argc)
         refuse("too many arguments");
     check_names(bench);
+    set_defaults(bench);
 }
 
 /* ---- the run ---- */
 
-/* The folder of this program, on the disk where it was built: /tmp is often kept in memory. */
-static char *own_folder(void)
-{
-    char path[4096];
-    ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);
-    char *slash;
-
-    if (len <= 0)
-        return strdup(".");
-    path[len] = '\0';
-    slash = strrchr(path, '/');
-    if (slash)
-        *slash = '\0';
-    return strdup(path);
-}
-
 static char *make_folder(const char *asked)
 {
-    char *base = asked ? strdup(asked) : own_folder(), *dir;
+    char *base = asked ? strdup(asked) : bench_own_folder(), *dir;
 
     if (!base)
         bench_die("out of memory");
@@ -308,19 +270,29 @@ static void one_round(struct bench *bench)
             benchmarks[i].round(bench);
 }
 
+static void all_rounds(struct bench *bench, uint64_t seed)
+{
+    make_data(bench, seed);
+    for (bench->round = 0; bench->round < bench->rounds; bench->round++)
+        one_round(bench);
+    bench_data_free(bench);
+}
+
 int main(int argc, char **argv)
 {
-    struct bench bench = {
-        .messages = 100000, .ops = 4000, .large = 1000000, .rounds = 5, .level = 3};
+    struct bench bench = {.large = 1000000, .level = 3};
     uint64_t seed = 1;
 
     take_options(argc, argv, &bench, &seed);
     bench.dir = make_folder(bench.dir);
-    make_data(&bench, seed);
-    for (bench.round = 0; bench.round < bench.rounds; bench.round++)
-        one_round(&bench);
+    if (bench.life)
+        bench_life(&bench, seed);
+    else
+        all_rounds(&bench, seed);
     bench_report(&bench);
-    bench_data_free(&bench);
-    test_dir_free(bench.dir);
+    if (bench.keep)
+        fprintf(stderr, "bench: its files are in %s\n", bench.dir);
+    else
+        test_dir_free(bench.dir);
     return 0;
 }

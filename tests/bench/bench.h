@@ -22,14 +22,21 @@ struct bench_item {
     struct avj_fields fields; /* within entry */
     struct avj_slice thread, role, content, model, title;
     int64_t created_ms;
+    bool pinned;
     size_t json_len; /* of its import line */
 };
+
+enum bench_order { BENCH_ORDER_BOTH, BENCH_ORDER_REAL, BENCH_ORDER_SCATTERED };
 
 struct bench {
     bool json, markdown;
     size_t messages; /* asked for, then: that there are */
     size_t ops;      /* of each engine where every single one is timed */
     size_t large;    /* messages of the large journal */
+    bool life;       /* what life/life.h says, in place of the other benchmarks */
+    size_t threads;  /* of a life */
+    enum bench_order order;
+    bool keep; /* the files of a life are left */
     int rounds, round;
     int level;          /* zstd level of the journal and of zstd alone */
     const char *only;   /* benchmark; NULL: all */
@@ -51,6 +58,9 @@ uint64_t bench_cpu_ns(void);
 void *bench_calloc(size_t count, size_t size);
 /* Bytes that the files under `dir` take on the disk, as the file system counts its blocks. */
 uint64_t bench_disk_usage(const char *dir);
+/* The folder of this program, on the disk where it was built: /tmp is often kept in memory.  The
+ * caller frees it. */
+char *bench_own_folder(void);
 
 /* ---- bench_results.c ---- */
 
@@ -89,8 +99,13 @@ void bench_data_read(struct bench *bench);
 /* Appends an item; `fields` (canonical) is copied. */
 void bench_data_add(struct bench *bench, enum avj_entity entity, const char *id,
                     struct avj_fields fields, size_t json_len);
+/* Appends a made-up message. */
+struct message;
+void bench_data_message(struct bench *bench, const struct message *message);
 /* Copies with fresh ids behind the items, until there are bench->ops of them. */
 void bench_data_cycle(struct bench *bench);
+/* Releases the first `count` items; there are none then. */
+void bench_data_clear(struct bench *bench, size_t count);
 void bench_data_free(struct bench *bench);
 /* End of the batch of `size` items that begins at `from`. */
 size_t bench_batch_end(const struct bench *bench, size_t from, size_t size);

@@ -26,6 +26,18 @@ struct row {
 #define LARGE_DURABLE "large-durable", "us p50", false
 #define LARGE_RELAXED "large-relaxed", "msgs/s", true
 
+/* Those of a life (life/life.h) */
+#define LIFE_OPEN       "life-open", "ms", false
+#define LIFE_RESIDENT   "life-open", "MB resident", false
+#define LIFE_NEWEST_P50 "life-newest", "us p50", false
+#define LIFE_SCATTERED  "scattered-newest", "us p50", false
+#define LIFE_REPLAY     "life-replay", "MB/s", true
+#define LIFE_FSCK       "life-fsck", "MB/s", true
+#define LIFE_DURABLE    "life-append-durable", "us p50", false
+#define LIFE_RELAXED    "life-append-relaxed", "us/message", false
+#define LIFE_RARE       "life-search-rare", "ms", false
+#define LIFE_COMMON     "life-search-common-50", "ms", false
+
 static const struct row rows[] = {
     {"durable append", DURABLE, "journal", "sqlite-blobs-full", AT_MOST, 0.8},
     {"durable append", DURABLE, "journal", "sqlite-chat-full", AT_MOST, 0.8},
@@ -62,6 +74,41 @@ static const struct row rows[] = {
     {"another process sees it", WAKE, "journal", NULL, AT_MOST, 200},
     {"another process sees it", WAKE, "journal", "inotify+pwrite", NO_BAR, 0},
     {"another process sees it, durable", WAKE, "journal-durable", NULL, AT_MOST, 200},
+    {"open after kill -9, to the first threads", LIFE_OPEN, "store", NULL, AT_MOST, 50},
+    {"open after kill -9, to the first threads", LIFE_OPEN, "store-sealed", NULL, AT_MOST, 50},
+    {"open after kill -9, to the first threads", LIFE_OPEN, "store-synced", NULL, AT_MOST, 50},
+    {"open after kill -9, to the first threads", LIFE_OPEN, "store-sealed", "sqlite", NO_BAR, 0},
+    {"open after kill -9, to the first threads", LIFE_OPEN, "store-sealed", "lmdb", NO_BAR, 0},
+    {"resident when it has them", LIFE_RESIDENT, "store", NULL, AT_MOST, 100},
+    {"resident when it has them", LIFE_RESIDENT, "store-sealed", NULL, AT_MOST, 100},
+    {"resident when it has them", LIFE_RESIDENT, "store-synced", NULL, AT_MOST, 100},
+    {"resident when it has them", LIFE_RESIDENT, "store-sealed", "sqlite", NO_BAR, 0},
+    {"resident when it has them", LIFE_RESIDENT, "store-sealed", "lmdb", NO_BAR, 0},
+    {"newest 50 of a thread", LIFE_NEWEST_P50, "store", NULL, AT_MOST, 500},
+    {"newest 50 of a thread", LIFE_NEWEST_P50, "store-sealed", NULL, AT_MOST, 500},
+    {"newest 50 of a thread", LIFE_NEWEST_P50, "store-synced", NULL, AT_MOST, 500},
+    {"newest 50 of a thread", LIFE_NEWEST_P50, "store-sealed", "sqlite", NO_BAR, 0},
+    {"newest 50 of a thread", LIFE_NEWEST_P50, "store-sealed", "lmdb", NO_BAR, 0},
+    {"newest 50 of a thread, scattered", LIFE_SCATTERED, "store", NULL, AT_MOST, 500},
+    {"newest 50 of a thread, scattered", LIFE_SCATTERED, "store-sealed", NULL, AT_MOST, 500},
+    {"newest 50 of a thread, scattered", LIFE_SCATTERED, "store-sealed", "sqlite", NO_BAR, 0},
+    {"full replay to a view", LIFE_REPLAY, "store", "zstd of store", AT_LEAST, 0.7},
+    {"full replay to a view", LIFE_REPLAY, "store-sealed", "zstd of store-sealed", AT_LEAST, 0.7},
+    {"full replay to a view", LIFE_REPLAY, "store-synced", "zstd of store-synced", AT_LEAST, 0.7},
+    {"full replay to a view", LIFE_REPLAY, "store-sealed, one thread", "zstd of store-sealed",
+     NO_BAR, 0},
+    {"full check", LIFE_FSCK, "store", "zstd of store", AT_LEAST, 0.7},
+    {"full check", LIFE_FSCK, "store-sealed", "zstd of store-sealed", AT_LEAST, 0.7},
+    {"full check", LIFE_FSCK, "store-synced", "zstd of store-synced", AT_LEAST, 0.7},
+    {"durable append, large / empty", LIFE_DURABLE, "store large", "store empty", AT_MOST, 1.1},
+    {"durable append, large / empty", LIFE_DURABLE, "sqlite large", "sqlite empty", NO_BAR, 0},
+    {"durable append, large / empty", LIFE_DURABLE, "lmdb large", "lmdb empty", NO_BAR, 0},
+    {"relaxed append, large / empty", LIFE_RELAXED, "store large", "store empty", AT_MOST, 1.1},
+    {"relaxed append, large / empty", LIFE_RELAXED, "sqlite large", "sqlite empty", NO_BAR, 0},
+    {"relaxed append, large / empty", LIFE_RELAXED, "lmdb large", "lmdb empty", NO_BAR, 0},
+    {"search for a rare word", LIFE_RARE, "store-sealed", "sqlite", NO_BAR, 0},
+    {"search for a rare word", LIFE_RARE, "store-sealed", "sqlite-fts", NO_BAR, 0},
+    {"search for a common word, 50 hits", LIFE_COMMON, "store-sealed", "sqlite", NO_BAR, 0},
 };
 
 static bool met(const struct row *row, double value)

@@ -29,6 +29,7 @@ static void describe(struct bench_item *item)
     item->content = text_of(map, "content");
     item->model = text_of(map, "model");
     item->title = text_of(map, "title");
+    item->pinned = avj_value_get_bool(map, "isPinned", false);
     created = text_of(map, "createdAt");
     if (!created.data || !avj_time_parse(created.data, created.len, &item->created_ms))
         bench_die("%s: no createdAt", item->id);
@@ -52,6 +53,7 @@ void bench_data_add(struct bench *bench, enum avj_entity entity, const char *id,
     struct bench_item *item = new_item(bench, bench->count);
     struct avj_pack pack = {0};
     size_t fields_at;
+    uint8_t *data;
 
     avj_entry_begin(&pack, AVJ_E_LOCAL, (UINT64_C(1740816000000) + bench->count * 30000) << 16,
                     "bench-session", entity, id, 3);
@@ -64,10 +66,11 @@ void bench_data_add(struct bench *bench, enum avj_entity entity, const char *id,
     avj_pack_nil(&pack);
     item->entity = entity;
     item->id = strdup(id);
-    if (pack.failed || !item->id)
+    data = realloc(pack.data, pack.len); /* of a million, what is too much counts */
+    if (pack.failed || !item->id || !data)
         bench_die("out of memory");
-    item->entry = (struct avj_slice){pack.data, pack.len};
-    item->fields = (struct avj_fields){pack.data + fields_at, fields.len};
+    item->entry = (struct avj_slice){data, pack.len};
+    item->fields = (struct avj_fields){data + fields_at, fields.len};
     item->json_len = json_len;
     describe(item);
     bench->count++;
@@ -105,22 +108,30 @@ static void pack_message(struct avj_pack *pack, const struct message *m)
         pack_pair(pack, "model", m->model);
 }
 
-static void add_made_up(struct bench *bench, enum avj_entity entity, const struct message *m)
+static void add_made_up(struct bench *bench, enum avj_entity entity, const char *id,
+                        struct avj_pack *pack, char *line)
+{
+    if (pack->failed)
+        bench_die("out of memory");
+    bench_data_add(bench, entity, id, (struct avj_fields){pack->data, pack->len}, strlen(line));
+    avj_pack_release(pack);
+    free(line);
+}
+
+static void add_thread(struct bench *bench, const struct message *m)
 {
     struct avj_pack pack = {0};
-    bool thread = entity == AVJ_THREAD;
-    char *line = thread ? message_thread_line(m) : message_line(m);
 
-    if (thread)
-        pack_thread(&pack, m);
-    else
-        pack_message(&pack, m);
-    if (pack.failed)
-        bench_die("out of memory");
-    bench_data_add(bench, entity, thread ? m->thread : m->id,
-                   (struct avj_fields){pack.data, pack.len}, strlen(line));
-    avj_pack_release(&pack);
-    free(line);
+    pack_thread(&pack, m);
+    add_made_up(bench, AVJ_THREAD, m->thread, &pack, message_thread_line(m));
+}
+
+void bench_data_message(struct bench *bench, const struct message *m)
+{
+    struct avj_pack pack = {0};
+
+    pack_message(&pack, m);
+    add_made_up(bench, AVJ_MESSAGE, m->id, &pack, message_line(m));
 }
 
 void bench_data_make(struct bench *bench, uint64_t seed)
@@ -132,8 +143,8 @@ void bench_data_make(struct bench *bench, uint64_t seed)
         struct message m;
         message_next(&maker, &m);
         if (message_is_first(&m))
-            add_made_up(bench, AVJ_THREAD, &m);
-        add_made_up(bench, AVJ_MESSAGE, &m);
+            add_thread(bench, &m);
+        bench_data_message(bench, &m);
     }
     message_maker_release(&maker);
 }
@@ -188,15 +199,23 @@ void bench_data_cycle(struct bench *bench)
     }
 }
 
+void bench_data_clear(struct bench *bench, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free((void *)(uintptr_t)bench->items[i].entry.data);
+        free(bench->items[i].id);
+    }
+    bench->count = 0;
+    bench->json_bytes = bench->entry_bytes = 0;
+}
+
 void bench_data_free(struct bench *bench)
 {
     size_t all = bench->count < bench->ops ? bench->ops : bench->count;
 
-    for (size_t i = 0; i < all; i++) {
-        free((void *)(uintptr_t)bench->items[i].entry.data);
-        free(bench->items[i].id);
-    }
+    bench_data_clear(bench, all);
     free(bench->items);
+    bench->items = NULL;
 }
 
 size_t bench_batch_end(const struct bench *bench, size_t from, size_t size)

@@ -77,11 +77,11 @@ has "$out" '^avchat [0-9]' "--version"
 same "" "$(ls "$scratch/home" 2>/dev/null)" "help makes no folder"
 
 man=$source/net/avchat.1
-sed -n '/^Commands:/,/^Options/s/^  \([a-z]*\( [a-z]*\)\{0,1\}\).*/\1/p' "$scratch/help" >"$scratch/commands"
+sed -n '/^Commands:/,/^Options/s/^  \([a-z][a-z]*\( [a-z]*\)\{0,1\}\).*/\1/p' "$scratch/help" >"$scratch/commands"
 [ "$(wc -l <"$scratch/commands")" -gt 20 ] || complain "--help lists too few commands"
 while read -r first second; do
     # Of "thread new" both words are the command's, of "edit MSG" only the first.
-    case $first in thread) ;; *) second= ;; esac
+    case $first in thread | project | summary | conflicts) ;; *) second= ;; esac
     run 0 help "$first" ${second:+"$second"}
     has "$out" "^usage: avchat .* $first${second:+ $second}" "help $first $second"
     cp "$out" "$scratch/one"
@@ -127,7 +127,7 @@ run 2 init --endpoint http://h --project 'no good' --database d
 run 2 init --project p
 run 2 log --type nonsense
 run 2 -C '' status
-for later in stream search snapshot conflicts; do
+for later in stream; do
     run 2 $later x
     hasnt "$scratch/help" "^  $later" "--help does not advertise $later"
 done

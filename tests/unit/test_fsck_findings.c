@@ -1,5 +1,6 @@
 /* The table of findings and the list of one run. */
 #include "tests/support/cases.h"
+#include "tests/support/files.h"
 
 #include "fsck/fsck_findings.h"
 
@@ -64,6 +65,12 @@ static void ids_that_were_given_stay(void **state)
         {FSCK_FOLD_STOPPED, "AVJ-F041"},
         {FSCK_UNMATCHED_ACKS, "AVJ-F042"},
         {FSCK_NO_THREAD, "AVJ-F043"},
+        {FSCK_NOT_FETCHED, "AVJ-F044"},
+        {FSCK_SNAPSHOT_DAMAGED, "AVJ-F045"},
+        {FSCK_SNAPSHOT_STALE, "AVJ-F046"},
+        {FSCK_SNAPSHOT_DIFFERS, "AVJ-F047"},
+        {FSCK_SNAPSHOT_LEFTOVER, "AVJ-F048"},
+        {FSCK_SNAPSHOT_OTHER, "AVJ-F049"},
         {FSCK_UNFINISHED, "AVJ-F050"},
         {FSCK_MORE, "AVJ-F051"},
     };
@@ -71,6 +78,26 @@ static void ids_that_were_given_stay(void **state)
     assert_int_equal(sizeof given / sizeof given[0], FSCK_CODES);
     for (size_t i = 0; i < FSCK_CODES; i++)
         assert_string_equal(fsck_kind(given[i].code)->id, given[i].id);
+}
+
+static void the_manual_lists_them_all(void **state)
+{
+    (void)state;
+    const char *source = getenv("AVJ_SOURCE");
+    if (!source)
+        skip();
+    char *path = test_path(source, "fsck/avchat-fsck.8"), line[160];
+    size_t len;
+    char *manual = (char *)test_read_file(path, &len);
+
+    for (int code = 0; code < FSCK_CODES; code++) {
+        const struct fsck_kind *kind = fsck_kind((enum fsck_code)code);
+        snprintf(line, sizeof line, ".It %s\n%s (%s)\n", kind->id, kind->title,
+                 fsck_severity_name(kind->severity));
+        assert_contains(manual, line);
+    }
+    free(manual);
+    free(path);
 }
 
 static void what_is_too_much_is_counted_and_told(void **state)
@@ -91,6 +118,28 @@ static void what_is_too_much_is_counted_and_told(void **state)
     assert_contains(list.items[list.count - 1]->detail, "AVJ-F012");
     assert_false(list.failed);
     fsck_findings_release(&list);
+}
+
+static void joined_lists_are_one(void **state)
+{
+    (void)state;
+    struct fsck_findings list = {0}, other = {0};
+
+    fsck_findings_add(&list, FSCK_PAYLOAD);
+    struct fsck_finding *finding = fsck_findings_add(&other, FSCK_NOT_FETCHED);
+    fsck_ids_add(&finding->messages, "m", 1);
+    for (int i = 0; i <= FSCK_FINDINGS_PER_KIND; i++)
+        fsck_findings_add(&other, FSCK_NO_THREAD);
+    fsck_findings_join(&list, &other);
+    assert_int_equal(other.count, 0);
+    assert_int_equal(list.count, 2 + FSCK_FINDINGS_PER_KIND);
+    assert_int_equal(list.by_code[FSCK_NO_THREAD], FSCK_FINDINGS_PER_KIND + 1);
+    assert_int_equal(list.by_severity[FSCK_DAMAGED], 2);
+    assert_int_equal(list.items[0]->code, FSCK_PAYLOAD);
+    assert_int_equal(list.items[1]->code, FSCK_NOT_FETCHED);
+    assert_string_equal(list.items[1]->messages.ids[0], "m");
+    fsck_findings_release(&list);
+    fsck_findings_release(&other);
 }
 
 static void an_id_is_listed_once_and_the_list_is_bounded(void **state)
@@ -116,7 +165,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_is_complete_and_its_id_is_its_own),
         cmocka_unit_test(ids_that_were_given_stay),
+        cmocka_unit_test(the_manual_lists_them_all),
         cmocka_unit_test(what_is_too_much_is_counted_and_told),
+        cmocka_unit_test(joined_lists_are_one),
         cmocka_unit_test(an_id_is_listed_once_and_the_list_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
