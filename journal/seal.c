@@ -1,4 +1,5 @@
 /* Rewriting finished segments: see seal.h. */
+#include "journal/sampler.h"
 #include "journal/sealer.h"
 
 #include <stdlib.h>
@@ -14,9 +15,7 @@ struct seal {
     struct avj_unpacker *unpacker;
     struct avj_sealer to;
 
-    uint64_t raw_total, raw_at; /* bytes of records: all, and those passed */
-    uint8_t *sample;
-    size_t sample_len, piece, piece_len;
+    struct avj_sampler sampler;
 };
 
 /* ---- reading ---- */
@@ -87,55 +86,23 @@ static enum avj_status copy_records(struct seal *s)
 
 /* ---- the dictionary ---- */
 
-/*
- * Frames are small, so that one record is read quickly; what they would lose by it, a dictionary
- * gives back: pieces of the segment itself, taken at even distances.
- */
-#define SAMPLE_PIECES 16
-#define SAMPLE_PIECE  (AVJ_DICTIONARY_MAX / SAMPLE_PIECES)
-/* Less than that is not worth one. */
-#define SAMPLE_MIN ((uint64_t)8 * AVJ_DICTIONARY_MAX)
-
 static enum avj_status measure(struct seal *s, const struct avj_frame_info *info,
                                const uint8_t *stored)
 {
     (void)stored;
-    s->raw_total += info->raw_len;
+    s->sampler.total += info->raw_len;
     return AVJ_OK;
 }
 
-/* Where piece number `i` begins, in the raw bytes of the whole segment. */
-static uint64_t piece_at(const struct seal *s, size_t i)
-{
-    return s->raw_total / SAMPLE_PIECES * i;
-}
-
-/* The part of the next pieces that lies in this frame. */
 static enum avj_status sample(struct seal *s, const struct avj_frame_info *info,
                               const uint8_t *stored)
 {
     struct avj_slice payload = {NULL, 0};
-    uint64_t begin = s->raw_at, end = s->raw_at + info->raw_len;
     enum avj_status status = AVJ_OK;
-    s->raw_at = end;
-    while (status == AVJ_OK && s->piece < SAMPLE_PIECES) {
-        uint64_t from = piece_at(s, s->piece) + s->piece_len;
-        if (from >= end)
-            break;
-        if (!payload.data)
-            status = unpack(s, info, stored, &payload);
-        if (status != AVJ_OK)
-            break;
-        size_t rest = SAMPLE_PIECE - s->piece_len, there = (size_t)(end - from);
-        size_t n = rest < there ? rest : there;
-        memcpy(s->sample + s->sample_len, (const uint8_t *)payload.data + (from - begin), n);
-        s->sample_len += n;
-        s->piece_len += n;
-        if (s->piece_len < SAMPLE_PIECE)
-            break;
-        s->piece++;
-        s->piece_len = 0;
-    }
+    if (avj_sampler_wants(&s->sampler, info->raw_len))
+        status = unpack(s, info, stored, &payload);
+    if (status == AVJ_OK)
+        avj_sampler_add(&s->sampler, payload.data, info->raw_len);
     return status;
 }
 
@@ -143,21 +110,14 @@ static enum avj_status make_dictionary(struct seal *s, struct avj_dictionary *di
 {
     *dictionary = (struct avj_dictionary){.len = 0};
     enum avj_status status = each_frame(s, measure);
-    if (status != AVJ_OK || s->raw_total < SAMPLE_MIN)
+    if (status != AVJ_OK || !avj_sampler_pays(&s->sampler))
         return status;
-    s->sample = malloc(AVJ_DICTIONARY_MAX);
-    if (!s->sample)
+    if (avj_sampler_begin(&s->sampler) != AVJ_OK)
         return no_memory(s);
     status = each_frame(s, sample);
-    if (status != AVJ_OK)
-        return status;
-    dictionary->data = s->sample;
-    dictionary->len = (uint32_t)s->sample_len;
-    dictionary->hash = avj_dictionary_hash(s->sample, s->sample_len);
-    /* One that a frame could not name is none. */
-    if (!(uint32_t)dictionary->hash)
-        dictionary->len = 0;
-    return AVJ_OK;
+    if (status == AVJ_OK)
+        avj_sampler_dictionary(&s->sampler, dictionary);
+    return status;
 }
 
 /* What stands behind the original's end, up to the last byte that is not zero. */
@@ -265,6 +225,6 @@ enum avj_status avj_seal_segment(const struct avj_sealing *with, uint64_t number
         status = rewrite(&s);
     avj_reader_release(&s.old);
     avj_unpacker_free(s.unpacker);
-    free(s.sample);
+    avj_sampler_release(&s.sampler);
     return status;
 }

@@ -48,6 +48,7 @@ enum cli_exit { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
     X(OPT_FROM, "from", 0, true)                                                                   \
     X(OPT_GUEST, "guest", 0, false)                                                                \
     X(OPT_IDS, "ids", 0, false)                                                                    \
+    X(OPT_KEEP, "keep", 0, true)                                                                   \
     X(OPT_LIMIT, "limit", 0, true)                                                                 \
     X(OPT_LISTEN, "listen", 0, true)                                                               \
     X(OPT_MATCH_CASE, "match-case", 0, false)                                                      \

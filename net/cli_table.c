@@ -114,6 +114,10 @@ static const struct cli_use log_uses[] = {
     {OPT_FOLLOW, NULL, "stay, and print what is appended"},
     END,
 };
+static const struct cli_use compact_uses[] = {
+    {OPT_KEEP, "all|DAYSd|SIZE", "from now on, keep what nothing needs any more so long"},
+    END,
+};
 static const struct cli_use serve_uses[] = {
     {OPT_LISTEN, "HOST:PORT", "where to listen; port 0 takes a free one (127.0.0.1:0)"},
     {OPT_NO_RATE_LIMIT, NULL, "answer as fast as asked"},
@@ -201,8 +205,14 @@ static const char serve_about[] = "Serves an Appwrite-compatible API over this j
 static const char compact_about[] =
     "Rewrites the journal's finished segments into large, well-compressed ones; every record "
     "stays. "
-    "Programs that run for long do this by themselves. Others may use the journal meanwhile, and "
-    "it may be interrupted at any time.";
+    "Programs that run for long do this by themselves. With --keep it also drops texts and other "
+    "fields that nothing shows or needs any more (what was edited since, or deleted, on this and "
+    "on "
+    "the server's side) once they are older than DAYS, or lie behind the newest SIZE bytes of the "
+    "log (500M; 0: at once). That something was done, when and as which version is kept for ever. "
+    "The setting stays in the journal for the next time; all, as at first, keeps everything. "
+    "Others "
+    "may use the journal meanwhile, and it may be interrupted at any time.";
 static const char id_about[] =
     "Ids may be shortened to 4 or more first characters where these fit one only.";
 
@@ -287,7 +297,7 @@ const struct cli_command cli_commands[] = {
      cli_cmd_log},
     {"snapshot", "", "write down where everything stands", snapshot_about, NULL, 0, 0,
      CLI_OPEN_WRITE, cli_cmd_snapshot},
-    {"compact", "", "rewrite finished segments into less space", compact_about, NULL, 0, 0,
+    {"compact", "", "rewrite finished segments into less space", compact_about, compact_uses, 0, 0,
      CLI_OPEN_NONE, cli_cmd_compact},
     {"serve", "", "be an Appwrite server over this journal", serve_about, serve_uses, 0, 0,
      CLI_OPEN_WRITE, cli_cmd_serve},

@@ -578,6 +578,19 @@ same_file "$scratch/before" "$scratch/after" "compact changes nothing that is sa
 "${avchat}-fsck" "$AVCHAT_DIR" >"$out" 2>"$err"
 same 0 $? "compact leaves a clean journal: $(cat "$out")"
 run 2 compact now
+for bad in '' x 10x -1 0d 5Md 99999999999999999999; do
+    run 2 compact --keep "$bad"
+    has "$err" 'keep takes all, days as 90d, or a size' "compact --keep $bad"
+done
+run 0 --json compact --keep 500M
+has "$out" '"dropped": 0' "what was never sent is needed"
+run 0 compact --keep 90d
+run 0 compact --keep all
+run 0 --json log --type session
+has "$out" '"days": 90' "how long is kept is an entry"
+run 0 export
+grep -v 'Behind the rest' "$out" >"$scratch/after"
+same_file "$scratch/before" "$scratch/after" "compact --keep changes nothing that is said"
 
 # ---- a read-only journal ----
 
