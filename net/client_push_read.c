@@ -101,7 +101,9 @@ static enum avj_status judge_present(struct avj_push *push, struct lane_op *op)
     }
     if (op->op.kind != AVJ_PUSH_DELETE)
         return judge_fields(push, op);
-    if (!op->op.duplicate_row && op->op.base_version && !on_base(op))
+    /* Without a base it is the answer to a create that got lost, or another device's: it is heard
+     * of before it is deleted. */
+    if (!op->op.duplicate_row && (!op->op.base_version || !on_base(op)))
         return release_with_row(push, op);
     return AVJ_OK;
 }

@@ -15,7 +15,8 @@ void avj_blob_take(struct avj_blob *blob, struct avj_pack *pack)
 {
     free(blob->data);
     /* The pack grew by doubling; what is kept for long is kept tight. */
-    uint8_t *tight = pack->len ? realloc(pack->data, pack->len) : NULL;
+    bool loose = pack->cap - pack->len > pack->len / 4 + 32;
+    uint8_t *tight = loose && pack->len ? realloc(pack->data, pack->len) : NULL;
     blob->data = tight ? tight : pack->data;
     blob->len = pack->len;
     *pack = (struct avj_pack){0};
@@ -238,17 +239,24 @@ enum avj_status avj_fields_facts(enum avj_entity entity, struct avj_fields field
                                                          : facts_of_tree(entity, fields, facts);
 }
 
+/* kept + base + pending, where there is something kept. */
 static enum avj_status derive_overlay(struct avj_document *d)
 {
     avj_blob_release(&d->overlay);
     if (!d->kept.len)
         return AVJ_OK;
+    const struct avj_known_row *base = avj_document_base(d);
+    bool absent = base == NULL;
+    struct avj_fields fields = base ? avj_blob_fields(&base->fields) : (struct avj_fields){0};
     struct avj_pack merged = {0};
-    enum avj_status status = avj_fields_merge(d->entity, avj_blob_fields(&d->kept),
-                                              avj_blob_fields(&d->shared), true, &merged);
+    enum avj_status status =
+        avj_fields_merge(d->entity, avj_blob_fields(&d->kept), fields, true, &merged);
     if (status == AVJ_OK)
         avj_blob_take(&d->overlay, &merged);
     avj_pack_release(&merged);
+    for (size_t i = 0; status == AVJ_OK && i < d->pending_count; i++)
+        status = apply_pending(d->entity, d->pending[i].op, avj_blob_fields(&d->pending[i].fields),
+                               &absent, &d->overlay);
     return status;
 }
 
@@ -269,8 +277,10 @@ enum avj_status avj_document_derive(struct avj_document *d)
 enum avj_status avj_document_push_pending(struct avj_document *d, const struct avj_pending *pending,
                                           struct avj_fields fields)
 {
-    bool absent = !d->visible;
+    bool absent = !d->visible, over_absent = absent;
     enum avj_status status = apply_pending(d->entity, pending->op, fields, &absent, &d->shared);
+    if (status == AVJ_OK && d->kept.len)
+        status = apply_pending(d->entity, pending->op, fields, &over_absent, &d->overlay);
     if (status == AVJ_OK)
         status = add_pending(d, pending);
     if (status != AVJ_OK) {
@@ -278,7 +288,7 @@ enum avj_status avj_document_push_pending(struct avj_document *d, const struct a
         return status;
     }
     d->visible = !absent;
-    return derive_overlay(d);
+    return AVJ_OK;
 }
 
 struct avj_fields avj_document_fields(const struct avj_document *d)

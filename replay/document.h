@@ -26,6 +26,8 @@ struct avj_known_row {
     int64_t version_ms;
     bool deleted;           /* a tombstone: states up to `version` are history */
     bool loaded;            /* `fields` are here */
+    bool dropped;           /* and only a mark: the entry is a stub */
+    uint64_t hash;          /* dropped: XXH3-64 of what they were */
     uint64_t seq;           /* entry that holds them */
     struct avj_blob fields; /* canonical, no nils */
 };
@@ -33,6 +35,8 @@ struct avj_known_row {
 struct avj_pending {
     uint64_t seq;
     uint64_t hlc; /* 0 until it is loaded, where it comes out of a slot */
+    uint64_t
+        settled_at; /* its entry is a stub: the entry that it stops being pending at; 0: none */
     enum avj_op op;
     bool attempted;
     bool trimmed;           /* a merge took some of its fields: they are only here */

@@ -5,7 +5,9 @@
  *
  * Keys that every entry may carry: "t" type name, "h" hybrid logical clock (uint), "p" session id
  * of the process that wrote it (text). Document entries carry "e" entity kind and "i" local id. The
- * others are listed with their type.
+ * others are listed with their type.  A *stub* is what compaction left of an entry: it has no "f",
+ * but "z" (local: the entry at which it stopped being pending) or "g" (ack, remote: XXH3-64 of the
+ * canonical fields); see MERGE.md.
  *
  * Threading: pure functions.
  */
@@ -26,8 +28,9 @@ AVJ_BEGIN_C
       "an attempt begun: a attempt id, v via (transaction, single), d [[kind, id, $id, up to "     \
       "seq, op], ...]")                                                                            \
     X(AVJ_E_ACK, "ack",                                                                            \
-      "settled upstream: r $id, s up to seq, v $updatedAt, c $createdAt, f row (absent: "          \
-      "deleted), k fields kept back, x status (0: elided)")                                        \
+      "settled upstream: r $id, s up to seq, v $updatedAt (of what was deleted: nil where it is "  \
+      "not known), c $createdAt, f row (absent: deleted), k fields kept back, x status (0: "       \
+      "elided)")                                                                                   \
     X(AVJ_E_REJECT, "reject",                                                                      \
       "refused for good, parked: s up to seq, x status, y type, m message")                        \
     X(AVJ_E_RETRY, "retry", "a person lets a parked change try again: s up to seq")                \
@@ -42,10 +45,14 @@ AVJ_BEGIN_C
     X(AVJ_E_CONFLICT, "conflict",                                                                  \
       "what lost a merge: s seq of the loser, v winning $updatedAt, f lost fields, m why")         \
     X(AVJ_E_SESSION, "session",                                                                    \
-      "o (init, open, login, logout, claim, schema), u user id, and the facts of it")              \
+      "o (init, open, login, logout, claim, schema, clock), u user id, and the facts of it: d "    \
+      "the server's clock minus ours, in ms")                                                      \
     X(AVJ_E_REPAIR, "repair", "what a repair did")                                                 \
     X(AVJ_E_SERVER, "server",                                                                      \
-      "state of the embedded upstream: k table, c collection, i key, d value (absent: removed)")
+      "state of the embedded upstream: k table, c collection, i key, d value (absent: removed)")   \
+    X(AVJ_E_HISTORY, "history",                                                                    \
+      "bodies that nothing needs any more are dropped: from, to seqs, records, bytes, days, "      \
+      "size (what was to be kept)")
 
 enum avj_entry_type {
 #define AVJ_X(name, text, doc) name,

@@ -15,6 +15,8 @@ struct known_field {
     bool missing;               /* the deployment has no such attribute */
     bool given;                 /* the server gives it a value of its own */
     bool written;               /* by one of the mutations believed in */
+    bool seen;                  /* what is shown here, so far, is what the server has */
+    bool told;                  /* that the server's was beaten: once is enough */
     bool differs;
 };
 
@@ -46,8 +48,8 @@ bool avj_merge_stale(const struct avj_document *d, const struct avj_incoming *in
     if (in->deleted || row->deleted)
         return row->deleted;
     /* Two states of one millisecond: any order of arrival must choose the same one. */
-    uint64_t theirs = avj_hash64(in->fields.data, in->fields.len);
-    uint64_t ours = avj_hash64(row->fields.data, row->fields.len);
+    uint64_t theirs = in->dropped ? in->hash : avj_hash64(in->fields.data, in->fields.len);
+    uint64_t ours = row->dropped ? row->hash : avj_hash64(row->fields.data, row->fields.len);
     return theirs <= ours;
 }
 
@@ -259,6 +261,11 @@ static enum avj_status believe_settled(struct merge *m, size_t settled)
     enum avj_status status = believe_base(m);
     for (size_t i = 0; status == AVJ_OK && i < settled; i++)
         status = believe(m, &m->document->pending[i]);
+    for (size_t i = 0; i < m->fields.cap; i++) {
+        struct known_field *f = m->fields.slots[i].item;
+        if (f)
+            f->seen = !f->differs;
+    }
     return status;
 }
 
@@ -328,7 +335,8 @@ static enum verdict judge_field(const struct merge *m, const struct avj_pending 
         bool mine_ok = mine.kind == AVJ_TEXT && avj_time_parse(mine.text, mine.len, &ours);
         return have && (!mine_ok || theirs >= ours) ? GIVES_WAY : STAYS;
     }
-    return m->incoming->version_ms > avj_hlc_ms(p->hlc) ? LOSES : WINS;
+    int64_t mine_ms = avj_hlc_ms(p->hlc) + m->incoming->clock_offset_ms;
+    return m->incoming->version_ms > mine_ms ? LOSES : WINS;
 }
 
 struct split {
@@ -395,7 +403,7 @@ static enum avj_status meet_edit(struct merge *m, size_t index)
     for (size_t i = 0; status == AVJ_OK && i < op.len; i++) {
         struct avj_value name, value;
         avj_value_pair(op, i, &name, &value);
-        const struct known_field *f = need_field(m, name);
+        struct known_field *f = need_field(m, name);
         if (!f) {
             status = AVJ_ENOMEM;
             break;
@@ -405,8 +413,10 @@ static enum avj_status meet_edit(struct merge *m, size_t index)
             put_pair(&s.stays, &s.stay_count, name, value);
         if (verdict == LOSES)
             put_pair(&s.lost, &s.lost_count, name, value);
-        if (verdict == WINS)
+        if (verdict == WINS && !f->told)
             put_pair(&s.beaten, &s.beaten_count, name, f->now);
+        f->told = f->told || verdict == WINS;
+        f->seen = is_now(m, f, value);
         changed = changed || verdict != STAYS;
     }
     if (status == AVJ_OK && changed)
@@ -418,18 +428,17 @@ static enum avj_status meet_edit(struct merge *m, size_t index)
     return status;
 }
 
-/* A pending delete meets a newer edit: the delete wins, the edit is kept as lost. */
+/* A pending delete meets a newer edit: the delete wins; what was not seen when it was made is kept
+ * as lost. */
 static enum avj_status meet_edit_with_delete(struct merge *m, size_t index)
 {
-    if (m->believed_absent)
-        return AVJ_OK;
     struct avj_pack beaten = {0};
     size_t count = 0;
     for (size_t i = 0; i < m->now.len; i++) {
         struct avj_value name, value;
         avj_value_pair(m->now, i, &name, &value);
         const struct known_field *f = need_field(m, name);
-        if (f && !cannot_tell(f) && f->differs)
+        if (f && !cannot_tell(f) && f->differs && !f->seen && !f->told)
             put_pair(&beaten, &count, name, value);
     }
     enum avj_status status = AVJ_OK;
@@ -449,10 +458,30 @@ static enum avj_status meet_all(struct merge *m, size_t settled)
     if (m->now_absent)
         return meet_delete(m, settled);
     enum avj_status status = AVJ_OK;
-    for (size_t i = settled; status == AVJ_OK && i < m->document->pending_count; i++)
-        status = m->document->pending[i].op == AVJ_DELETE ? meet_edit_with_delete(m, i)
-                                                          : meet_edit(m, i);
+    for (size_t i = settled; status == AVJ_OK && i < m->document->pending_count; i++) {
+        if (m->document->pending[i].op == AVJ_DELETE)
+            return meet_edit_with_delete(m, i); /* what is made anew behind it is another one */
+        status = meet_edit(m, i);
+    }
     return status;
+}
+
+/* What became of them is known where compaction took their fields. */
+static bool is_history(const struct merge *m)
+{
+    for (size_t i = 0; i < m->document->pending_count; i++)
+        if (m->document->pending[i].settled_at)
+            return !m->now_absent; /* a delete is met without a look at fields */
+    return false;
+}
+
+static void follow_history(struct merge *m)
+{
+    for (size_t i = 0; i < m->document->pending_count; i++) {
+        uint64_t settled_at = m->document->pending[i].settled_at;
+        bool settled = settled_at ? settled_at <= m->incoming->seq : i < m->incoming->acknowledged;
+        m->plan->fates[i] = settled ? AVJ_FATE_SETTLED : AVJ_FATE_KEEP;
+    }
 }
 
 static enum avj_status plan_pending(struct merge *m)
@@ -463,6 +492,10 @@ static enum avj_status plan_pending(struct merge *m)
     if (row)
         base = avj_blob_fields(&row->fields);
     state_after(m, &now, &m->now_absent);
+    if (is_history(m)) {
+        follow_history(m);
+        return AVJ_OK;
+    }
     enum avj_status status = AVJ_OK;
     if (m->incoming->acknowledged < settled) {
         status = parse(now, &m->now_tree, &m->now);
@@ -499,19 +532,17 @@ avj_merge_plan(const struct avj_document *document, const struct avj_incoming *i
         avj_plan_release(plan);
         return AVJ_ENOMEM;
     }
-    if (plan->stale) {
-        /* It settles what it acknowledges and says nothing else. */
-        for (size_t i = 0; i < incoming->acknowledged; i++)
-            plan->fates[i] = AVJ_FATE_SETTLED;
+    for (size_t i = 0; i < incoming->acknowledged; i++)
+        plan->fates[i] = AVJ_FATE_SETTLED;
+    if (incoming->acknowledged == plan->count)
         return AVJ_OK;
-    }
-    if (incoming->acknowledged == plan->count) {
-        for (size_t i = 0; i < plan->count; i++)
-            plan->fates[i] = AVJ_FATE_SETTLED;
-        return AVJ_OK;
-    }
     struct merge m = {document, incoming, unsendable, arg, plan, .now_absent = false};
-    enum avj_status status = plan_pending(&m);
+    enum avj_status status = AVJ_OK;
+    if (!plan->stale)
+        status = plan_pending(&m);
+    else if (incoming->acknowledged && !avj_document_base(document))
+        /* What was acknowledged is gone again, and with it what later edits were made of. */
+        status = meet_delete(&m, incoming->acknowledged);
     if (status != AVJ_OK)
         avj_plan_release(plan);
     return status;

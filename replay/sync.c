@@ -99,13 +99,14 @@ static enum avj_status pack_ack(struct avj_store *store, const struct avj_outcom
 {
     struct avj_pack *p = &batch->bytes;
     bool deleted = o->op->kind == AVJ_PUSH_DELETE || o->row.deleted;
-    begin(store, batch, AVJ_E_ACK, o->op->entity, o->op->id, deleted ? 3 : 7);
+    begin(store, batch, AVJ_E_ACK, o->op->entity, o->op->id, deleted ? 4 : 7);
     put_text(p, "r", deleted ? o->op->remote_id : o->row.remote_id);
     put_int(p, "s", (int64_t)o->op->upto_seq);
     put_int(p, "x", o->status ? o->status : 200);
+    /* That of what was deleted: the row may have been made anew, and heard of, since. */
+    put_text(p, "v", deleted ? o->op->base_version : o->row.version);
     if (deleted)
         return avj_batch_end(batch);
-    put_text(p, "v", o->row.version);
     put_text(p, "c", o->row.created);
     avj_pack_cstr(p, "f");
     avj_pack_raw(p, o->row.fields.data, o->row.fields.len);
@@ -124,23 +125,6 @@ static enum avj_status pack_reject(struct avj_store *store, const struct avj_out
     put_text(p, "y", o->error_type);
     put_text(p, "m", o->error_message);
     return avj_batch_end(batch);
-}
-
-enum avj_status avj_sync_settle(struct avj_store *store, const struct avj_outcome *outcomes,
-                                size_t count, struct avj_error *err)
-{
-    struct avj_batch batch = {.count = 0};
-    enum avj_status status = AVJ_OK;
-    for (size_t i = 0; status == AVJ_OK && i < count; i++) {
-        const struct avj_outcome *o = &outcomes[i];
-        if (!o->acknowledged)
-            status = pack_reject(store, o, &batch);
-        else if (o->op->kind == AVJ_PUSH_ELIDE)
-            status = pack_elided(store, o, &batch);
-        else
-            status = pack_ack(store, o, &batch);
-    }
-    return finish(store, &batch, status, AVJ_DURABLE, err);
 }
 
 /* ---- states from elsewhere ---- */
@@ -218,7 +202,8 @@ static enum avj_status pack_state(struct avj_store *store, const struct avj_row 
     struct avj_incoming incoming = {.remote_id = row->remote_id,
                                     .version = row->version,
                                     .deleted = row->deleted,
-                                    .fields = fields};
+                                    .fields = fields,
+                                    .clock_offset_ms = store->view->clock_offset_ms};
     if (row->version)
         (void)avj_time_parse(row->version, strlen(row->version), &incoming.version_ms);
     uint32_t number = avj_view_find(store->view, row->entity, row->id, strlen(row->id));
@@ -242,6 +227,104 @@ static enum avj_status pack_state(struct avj_store *store, const struct avj_row 
     avj_view_put_back(store->view, number, d);
     return status;
 }
+
+/* ---- answers ---- */
+
+/* The state of a row that an outcome tells, as the fold will take it. */
+static void outcome_row(const struct avj_outcome *o, const struct avj_document *d,
+                        struct avj_row *row, struct avj_incoming *incoming)
+{
+    *row = o->row;
+    row->entity = o->op->entity;
+    row->id = o->op->id;
+    row->deleted = o->op->kind == AVJ_PUSH_DELETE || o->row.deleted;
+    if (row->deleted)
+        row->remote_id = o->op->remote_id;
+    *incoming = (struct avj_incoming){.remote_id = row->remote_id, .deleted = row->deleted};
+    if (row->deleted)
+        row->version = o->op->base_version;
+    if (row->version)
+        (void)avj_time_parse(row->version, strlen(row->version), &incoming->version_ms);
+    incoming->version = row->version;
+    while (incoming->acknowledged < d->pending_count &&
+           d->pending[incoming->acknowledged].seq <= o->op->upto_seq)
+        incoming->acknowledged++;
+}
+
+/* A second row with the same local id outlives the delete of the first. */
+static bool outlived(const struct avj_document *d, const struct avj_incoming *incoming)
+{
+    for (const struct avj_known_row *r = d->rows; r && incoming->deleted; r = r->next)
+        if (!r->deleted && strcmp(r->remote_id, incoming->remote_id) != 0)
+            return true;
+    return false;
+}
+
+static enum avj_status meet_answer(struct avj_store *store, const struct avj_outcome *o,
+                                   struct avj_document *d, struct avj_batch *batch,
+                                   struct avj_error *err)
+{
+    struct avj_row row;
+    struct avj_incoming incoming;
+    struct avj_pack fields = {0};
+    outcome_row(o, d, &row, &incoming);
+    if (incoming.acknowledged == d->pending_count || outlived(d, &incoming))
+        return AVJ_OK;
+    enum avj_status status = canonical(&row, &fields);
+    if (status == AVJ_EFORMAT)
+        avj_fail(err, status, "row %s: fields are no map", row.remote_id);
+    incoming.fields = (struct avj_fields){fields.data, fields.len};
+    incoming.clock_offset_ms = store->view->clock_offset_ms;
+    if (status == AVJ_OK && avj_merge_reads(d, &incoming))
+        status = avj_view_load(store->view, d, err);
+    if (status == AVJ_OK)
+        status = pack_meeting(store, &row, d, &incoming, batch);
+    avj_pack_release(&fields);
+    return status;
+}
+
+/* An acknowledgement, behind what its row does to edits that were made since: the server may have
+ * been written by others before it was read back. */
+static enum avj_status pack_answer(struct avj_store *store, const struct avj_outcome *o,
+                                   struct avj_batch *batch, struct avj_error *err)
+{
+    uint32_t number = avj_view_find(store->view, o->op->entity, o->op->id, strlen(o->op->id));
+    enum avj_status status = AVJ_OK;
+    /* One that is not open has but one mutation pending, which is acknowledged. */
+    if (number && (avj_view_slot(store->view, number)->flags & AVJ_SLOT_OPEN)) {
+        struct avj_document *d;
+        status = avj_view_open(store->view, number, &d, err);
+        if (status == AVJ_OK)
+            status = meet_answer(store, o, d, batch, err);
+        if (d)
+            avj_view_put_back(store->view, number, d);
+    }
+    return status == AVJ_OK ? pack_ack(store, o, batch) : status;
+}
+
+enum avj_status avj_sync_settle(struct avj_store *store, const struct avj_outcome *outcomes,
+                                size_t count, struct avj_error *err)
+{
+    struct avj_batch batch = {.count = 0};
+    enum avj_status status = avj_store_refresh(store, NULL, err);
+    if (status != AVJ_OK)
+        return status;
+    for (size_t i = 0; status == AVJ_OK && i < count; i++) {
+        const struct avj_outcome *o = &outcomes[i];
+        if (!o->acknowledged)
+            status = pack_reject(store, o, &batch);
+        else if (o->op->kind == AVJ_PUSH_ELIDE)
+            status = pack_elided(store, o, &batch);
+        else
+            status = pack_answer(store, o, &batch, err);
+    }
+    if (status == AVJ_OK || status == AVJ_ENOMEM)
+        return finish(store, &batch, status, AVJ_DURABLE, err);
+    avj_batch_release(&batch);
+    return status;
+}
+
+/* ---- rows, in batches ---- */
 
 static bool same_row(const void *item, const void *key)
 {
@@ -372,6 +455,20 @@ const char *avj_sync_learned(const struct avj_store *store, enum avj_entity enti
                              const char *field)
 {
     return avj_view_learned(store->view, entity, field, strlen(field));
+}
+
+enum avj_status avj_sync_clock(struct avj_store *store, int64_t offset_ms, struct avj_error *err)
+{
+    if (offset_ms < -AVJ_CLOCK_OFFSET_MAX_MS || offset_ms > AVJ_CLOCK_OFFSET_MAX_MS)
+        return avj_fail(err, AVJ_EINVAL, "the server's clock is off by centuries");
+    int64_t change = offset_ms - store->view->clock_offset_ms;
+    if (change >= -AVJ_CLOCK_STEP_MS && change <= AVJ_CLOCK_STEP_MS)
+        return AVJ_OK;
+    struct avj_batch batch = {.count = 0};
+    begin(store, &batch, AVJ_E_SESSION, AVJ_ENTITIES, NULL, 2);
+    put_text(&batch.bytes, "o", "clock");
+    put_int(&batch.bytes, "d", offset_ms);
+    return finish(store, &batch, avj_batch_end(&batch), AVJ_DURABLE, err);
 }
 
 /* ---- a person decides ---- */
