@@ -30,6 +30,7 @@ enum fsck_exit {
 
 struct fsck_options {        /* all zero: the defaults */
     const struct avj_io *io; /* NULL: avj_io_posix() */
+    bool deep; /* look twice where once is enough if the program is right: see the manual */
     bool audit;
     const char *audit_id;    /* NULL: every message */
     int64_t max_duration_ms; /* 0: as long as it takes */

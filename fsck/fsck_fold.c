@@ -2,7 +2,6 @@
 #include "fsck/fsck_fold.h"
 
 #include "fsck/fsck_docs.h"
-#include "replay/view_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +9,7 @@
 
 struct fsck_fold {
     struct fsck_findings findings;
-    struct fsck_audit *audit;
+    struct fsck_fold_with with;
     struct fsck_source *source;
     struct avj_view *view;
     struct fsck_docs *docs; /* behind the first gap */
@@ -20,20 +19,13 @@ struct fsck_fold {
     char unknown_names[160];
 };
 
-/* A record, and where it stands. */
-struct placed {
-    uint64_t segment, offset, seq;
-    const void *data;
-    size_t len;
-};
-
-struct fsck_fold *fsck_fold_new(const struct fsck_capture *capture, struct fsck_audit *audit)
+struct fsck_fold *fsck_fold_new(const struct fsck_fold_with *with)
 {
     struct fsck_fold *fold = calloc(1, sizeof(*fold));
     if (!fold)
         return NULL;
-    fold->audit = audit;
-    fold->source = fsck_source_new(capture);
+    fold->with = *with;
+    fold->source = fsck_source_new(with->capture);
     struct avj_source source = {fold->source, fsck_source_fetch};
     fold->view = fold->source ? avj_view_new(&source) : NULL;
     if (!fold->view) {
@@ -54,10 +46,16 @@ void fsck_fold_free(struct fsck_fold *fold)
     free(fold);
 }
 
+void fsck_fold_recent(struct fsck_fold *fold,
+                      bool (*find)(void *arg, uint64_t seq, struct avj_slice *record), void *arg)
+{
+    fsck_source_recent(fold->source, find, arg);
+}
+
 /* ---- what is wrong with a record ---- */
 
 static struct fsck_finding *bad_record(struct fsck_fold *fold, enum fsck_code code,
-                                       const struct placed *at, const char *why)
+                                       const struct fsck_record *at, const char *why)
 {
     struct fsck_finding *finding = fsck_findings_add(&fold->findings, code);
     if (!finding)
@@ -88,7 +86,8 @@ static void note_unknown(struct fsck_fold *fold, struct avj_slice name)
 
 /* What needs every entry as a tree: the audit, documents behind a gap, names of unknown types.
  * *good: the record is an entry. */
-static enum avj_status look_at_entry(struct fsck_fold *fold, const struct placed *at, bool *good)
+static enum avj_status look_at_entry(struct fsck_fold *fold, const struct fsck_record *at,
+                                     bool *good)
 {
     struct avj_entry entry;
     struct avj_error err = {0};
@@ -104,8 +103,8 @@ static enum avj_status look_at_entry(struct fsck_fold *fold, const struct placed
         note_unknown(fold, entry.type_name);
     if (fold->docs)
         status = fsck_docs_entry(fold->docs, &entry);
-    if (status == AVJ_OK && fold->audit)
-        status = fsck_audit_entry(fold->audit, at->seq, &entry);
+    if (status == AVJ_OK && fold->with.audit)
+        status = fsck_audit_entry(fold->with.audit, at->seq, &entry);
     avj_entry_release(&entry);
     return status;
 }
@@ -122,7 +121,7 @@ static enum avj_status stop_view(struct fsck_fold *fold, uint64_t first)
 }
 
 /* The entry's document can not be brought up to date: the view ends in front of it. */
-static enum avj_status not_fetched(struct fsck_fold *fold, const struct placed *at,
+static enum avj_status not_fetched(struct fsck_fold *fold, const struct fsck_record *at,
                                    const struct avj_error *err)
 {
     struct avj_entry entry;
@@ -138,17 +137,17 @@ static enum avj_status not_fetched(struct fsck_fold *fold, const struct placed *
 }
 
 /* *look: the entry has to be looked at by itself. */
-static enum avj_status fold_in(struct fsck_fold *fold, const struct placed *at, bool *look,
+static enum avj_status fold_in(struct fsck_fold *fold, const struct fsck_record *at, bool *look,
                                struct avj_error *err)
 {
     const uint64_t *unknown = &fold->view->counts.by_type[AVJ_ENTRY_TYPES];
     uint64_t before = *unknown;
     enum avj_status status = fsck_source_note(fold->source, at->segment, at->seq);
     if (status == AVJ_OK)
-        status = avj_view_apply(fold->view, at->seq, at->data, at->len, err);
+        status = avj_view_apply_prepared(fold->view, at->seq, at->data, at->len, at->prepared, err);
     if (status == AVJ_OK || status == AVJ_EFORMAT)
         fold->folded_to = at->seq;
-    *look = fold->audit || status == AVJ_EFORMAT || *unknown != before;
+    *look = fold->with.audit || fold->with.deep || status == AVJ_EFORMAT || *unknown != before;
     if (status != AVJ_OK && status != AVJ_EFORMAT && status != AVJ_ENOMEM) {
         *look = true;
         status = not_fetched(fold, at, err);
@@ -156,23 +155,30 @@ static enum avj_status fold_in(struct fsck_fold *fold, const struct placed *at, 
     return status;
 }
 
-enum avj_status fsck_fold_record(struct fsck_fold *fold, uint64_t segment, uint64_t offset,
-                                 uint64_t seq, const void *data, size_t len)
+enum avj_status fsck_fold_record(struct fsck_fold *fold, const struct fsck_record *at)
 {
-    struct placed at = {segment, offset, seq, data, len};
     struct avj_error err = {0};
     enum avj_status status = AVJ_OK;
     bool look = true, good = true;
     if (!fold->gap_first)
-        status = fold_in(fold, &at, &look, &err);
+        status = fold_in(fold, at, &look, &err);
     bool refused = status == AVJ_EFORMAT;
     if (refused)
         status = AVJ_OK;
     if (status == AVJ_OK && look)
-        status = look_at_entry(fold, &at, &good);
+        status = look_at_entry(fold, at, &good);
     if (status == AVJ_OK && refused && good)
-        bad_record(fold, FSCK_NOT_FOLDED, &at, err.message);
+        bad_record(fold, FSCK_NOT_FOLDED, at, err.message);
+    if (at->seq >= fsck_snapshots_next(fold->with.snapshots))
+        fsck_snapshots_meet(fold->with.snapshots, at->seq, at->data, at->len,
+                            fold->gap_first ? NULL : fold->view);
     return status;
+}
+
+void fsck_fold_ahead(const struct fsck_fold *fold, const struct avj_prepared *prepared)
+{
+    if (prepared->glanced && prepared->glance.has_document)
+        avj_slots_prefetch(&fold->view->slots, &prepared->key);
 }
 
 enum avj_status fsck_fold_gap(struct fsck_fold *fold, uint64_t first, uint64_t last,
@@ -185,6 +191,13 @@ enum avj_status fsck_fold_gap(struct fsck_fold *fold, uint64_t first, uint64_t l
 }
 
 /* ---- the end ---- */
+
+enum avj_status fsck_fold_load_snapshots(struct fsck_fold *fold, int64_t deadline_ms)
+{
+    struct avj_source source = {fold->source, fsck_source_fetch};
+    return fsck_snapshots_load(fold->with.snapshots, fold->view, fold->folded_to, &source,
+                               deadline_ms);
+}
 
 static void add_counts(struct fsck_fold *fold, struct fsck_summary *summary)
 {

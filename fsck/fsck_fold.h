@@ -10,24 +10,48 @@
 
 #include "fsck/fsck.h"
 #include "fsck/fsck_audit.h"
+#include "fsck/fsck_snapshots.h"
 #include "fsck/fsck_source.h"
+#include "replay/view_private.h"
 
 struct fsck_fold;
 
-/* capture: as fsck_source_new; audit (NULL: no audit): borrowed until free.  NULL: out of memory.
- */
-struct fsck_fold *fsck_fold_new(const struct fsck_capture *capture, struct fsck_audit *audit);
+struct fsck_fold_with {
+    const struct fsck_capture *capture; /* as fsck_source_new */
+    struct fsck_snapshots *snapshots;   /* meet their records; borrowed until free */
+    struct fsck_audit *audit;           /* NULL: no audit; borrowed until free */
+    bool deep; /* decode entries in full where a glance is enough to fold them */
+};
+
+/* NULL: out of memory. */
+struct fsck_fold *fsck_fold_new(const struct fsck_fold_with *with);
 void fsck_fold_free(struct fsck_fold *fold);
 
-/* The record with number seq, of the frame at `offset` of `segment`.  Errors: AVJ_ENOMEM. */
-AVJ_CHECKED enum avj_status fsck_fold_record(struct fsck_fold *fold, uint64_t segment,
-                                             uint64_t offset, uint64_t seq, const void *data,
-                                             size_t len);
+/* As fsck_source_recent. */
+void fsck_fold_recent(struct fsck_fold *fold,
+                      bool (*find)(void *arg, uint64_t seq, struct avj_slice *record), void *arg);
+
+/* A record, and where it stands. */
+struct fsck_record {
+    uint64_t segment, offset; /* of its frame */
+    uint64_t seq;
+    const void *data;
+    size_t len;
+    const struct avj_prepared *prepared;
+};
+/* All is borrowed during the call.  Errors: AVJ_ENOMEM. */
+AVJ_CHECKED enum avj_status fsck_fold_record(struct fsck_fold *fold,
+                                             const struct fsck_record *record);
+/* What this one will need, some records later, is fetched into the cache. */
+void fsck_fold_ahead(const struct fsck_fold *fold, const struct avj_prepared *prepared);
 
 /* Records first..last are lost (last 0: to the end); the view stays as it was before the first of
  * such gaps.  Only ids are added to `finding` (borrowed, NULL: none).  Errors: AVJ_ENOMEM. */
 AVJ_CHECKED enum avj_status fsck_fold_gap(struct fsck_fold *fold, uint64_t first, uint64_t last,
                                           struct fsck_finding *finding);
+
+/* fsck_snapshots_load with the view as it is. */
+AVJ_CHECKED enum avj_status fsck_fold_load_snapshots(struct fsck_fold *fold, int64_t deadline_ms);
 
 /* Adds the findings to the list, those that only the whole log shows too, and the view to the
  * summary. */

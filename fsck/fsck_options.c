@@ -31,6 +31,8 @@ static const struct option_row rows[] = {
     {OPTION_JSON, "json", no_argument, "", "one JSON object a finding, the summary last"},
     {OPTION_AUDIT, "audit", optional_argument, " [MESSAGE-ID]",
      "what happened to one message, or to every one"},
+    {OPTION_DEEP, "deep", no_argument, "",
+     "decode every entry in full, load every snapshot and compare"},
     {OPTION_MAX_DURATION, "max-duration", required_argument, " SECONDS",
      "stop after that time and say what was checked"},
     {OPTION_VERBOSE, "verbose", no_argument, "", "what each finding means, and what was counted"},
@@ -39,7 +41,6 @@ static const struct option_row rows[] = {
     {OPTION_REPAIR, "repair", no_argument, "", NULL},
     {OPTION_SALVAGE, "salvage", optional_argument, "", NULL},
     {OPTION_REPORT, "report", optional_argument, "", NULL},
-    {OPTION_DEEP, "deep", no_argument, "", NULL},
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -110,6 +111,9 @@ static void take(struct fsck_command_line *line, int id, const char *argument)
     case OPTION_AUDIT:
         line->options.audit = true;
         line->options.audit_id = argument;
+        break;
+    case OPTION_DEEP:
+        line->options.deep = true;
         break;
     case OPTION_MAX_DURATION:
         read_duration(line, argument);

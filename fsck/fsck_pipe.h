@@ -3,8 +3,8 @@
  * reads, verifies and decompresses while another folds.  A short log is folded where it is read.
  *
  * Threading: one thread calls; the fold is the pipe's until fsck_pipe_end, and belongs to a thread
- * of the pipe's own where one was started.  Memory: four batches of 256 KiB (a record that is
- * larger is a batch alone).
+ * of the pipe's own where one was started.  Memory: batches of 256 KiB, four that wait and 16 that
+ * were folded last: entries often change what was written not long ago, which is found there.
  */
 #ifndef FSCK_PIPE_H
 #define FSCK_PIPE_H

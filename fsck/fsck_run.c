@@ -7,6 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* Snapshots of fewer records than these are verified faster than a thread is started. */
+#define THREADS_MIN 65536
+
 struct run {
     const char *path;
     const struct fsck_options *options;
@@ -14,6 +17,7 @@ struct run {
     const struct avj_io *io;
     int64_t deadline_ms;
     struct fsck_findings findings;
+    struct fsck_snapshots snapshots;
     struct fsck_capture capture;
     struct fsck_audit *audit;
     struct fsck_fold *fold;
@@ -62,8 +66,16 @@ static enum avj_status check_with(struct run *run, struct fsck_pipe *pipe)
         .progress_arg = run->sink->arg,
     };
     enum avj_status status = fsck_check(&checking, run->err);
-    if (fsck_pipe_end(pipe) != AVJ_OK)
+    if (status == AVJ_OK &&
+        fsck_snapshots_verify(&run->snapshots, run->summary.records >= THREADS_MIN) != AVJ_OK)
         status = avj_fail(run->err, AVJ_ENOMEM, "out of memory");
+    enum avj_status folded = fsck_pipe_end(pipe);
+    if (folded == AVJ_OK && status == AVJ_OK && run->options->deep)
+        folded = fsck_fold_load_snapshots(run->fold, run->deadline_ms);
+    if (folded == AVJ_ETIMEOUT)
+        status = avj_fail(run->err, folded, "%s: the time allowed ran out", run->path);
+    else if (folded != AVJ_OK)
+        status = avj_fail(run->err, folded, "out of memory");
     return status;
 }
 
@@ -71,7 +83,12 @@ static enum avj_status check_records(struct run *run)
 {
     const struct fsck_options *o = run->options;
     run->audit = o->audit ? fsck_audit_new(o->audit_id) : NULL;
-    run->fold = fsck_fold_new(&run->capture, run->audit);
+    run->fold = fsck_fold_new(&(struct fsck_fold_with){
+        .capture = &run->capture,
+        .snapshots = &run->snapshots,
+        .audit = run->audit,
+        .deep = o->deep,
+    });
     struct fsck_pipe *pipe = run->fold ? fsck_pipe_new(run->fold) : NULL;
     if (!pipe || (o->audit && !run->audit)) {
         fsck_pipe_free(pipe);
@@ -84,13 +101,17 @@ static enum avj_status check_records(struct run *run)
         fsck_detail(fsck_findings_add(&run->findings, FSCK_UNFINISHED), "%llu records were checked",
                     (unsigned long long)run->summary.records);
     }
-    if (status != AVJ_ENOMEM)
-        fsck_fold_finish(run->fold, &run->findings, &run->summary);
+    if (status == AVJ_ENOMEM)
+        return status;
+    fsck_fold_finish(run->fold, &run->findings, &run->summary);
+    fsck_snapshots_report(&run->snapshots, &run->capture, run->summary.last_seq,
+                          run->summary.complete, &run->findings);
     return status;
 }
 
 static enum avj_status check_all(struct run *run)
 {
+    fsck_snapshots_open(&run->snapshots, run->io, run->path);
     enum avj_status status = fsck_capture(run->io, run->path, &run->capture, run->err);
     if (status != AVJ_OK)
         return status;
@@ -129,6 +150,7 @@ static void release(struct run *run)
 {
     fsck_fold_free(run->fold);
     fsck_audit_free(run->audit);
+    fsck_snapshots_close(&run->snapshots);
     fsck_capture_release(&run->capture);
     fsck_findings_release(&run->findings);
 }

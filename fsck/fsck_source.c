@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of the fetcher: what was folded lately is found elsewhere. */
+#define CACHE_BYTES ((size_t)8 * 1024 * 1024)
 /* Bytes of records of one segment that are kept at most, where they are needed so. */
 #define WHOLE_MAX ((size_t)256 * 1024 * 1024)
 
@@ -31,6 +33,8 @@ struct fsck_source {
     const char *path;
     char last[24]; /* file name of the last segment that is shown, "": none is */
     struct avj_fetcher *fetcher;
+    bool (*recent)(void *arg, uint64_t seq, struct avj_slice *record);
+    void *recent_arg;
     struct start *starts;
     size_t start_count, start_cap;
     uint64_t last_seq; /* that was noted */
@@ -151,7 +155,8 @@ struct fsck_source *fsck_source_new(const struct fsck_capture *capture)
     source->path = capture->path;
     show(source, capture->io);
     find_last(source, capture);
-    if (avj_fetcher_open(&source->io, capture->path, 0, &source->fetcher, NULL) != AVJ_OK) {
+    if (avj_fetcher_open(&source->io, capture->path, CACHE_BYTES, &source->fetcher, NULL) !=
+        AVJ_OK) {
         free(source);
         return NULL;
     }
@@ -268,11 +273,20 @@ static bool find_in_whole(struct fsck_source *source, uint64_t seq, struct avj_s
 
 /* ---- fetching ---- */
 
+void fsck_source_recent(struct fsck_source *source,
+                        bool (*find)(void *arg, uint64_t seq, struct avj_slice *record), void *arg)
+{
+    source->recent = find;
+    source->recent_arg = arg;
+}
+
 enum avj_status fsck_source_fetch(void *arg, uint64_t seq, struct avj_slice *record,
                                   struct avj_error *err)
 {
     struct fsck_source *source = arg;
     struct avj_record found;
+    if (source->recent && source->recent(source->recent_arg, seq, record))
+        return AVJ_OK;
     enum avj_status status = avj_fetcher_get(source->fetcher, seq, &found, err);
     if (status == AVJ_OK)
         *record = (struct avj_slice){found.data, found.len};

@@ -24,6 +24,10 @@ void fsck_source_free(struct fsck_source *source);
 AVJ_CHECKED enum avj_status fsck_source_note(struct fsck_source *source, uint64_t segment,
                                              uint64_t seq);
 
+/* Where to look first; NULL: nowhere.  *record stays until the next record is given to the fold. */
+void fsck_source_recent(struct fsck_source *source,
+                        bool (*find)(void *arg, uint64_t seq, struct avj_slice *record), void *arg);
+
 /* For avj_view_new: arg is the source.  Errors: as avj_fetcher_get. */
 AVJ_CHECKED enum avj_status fsck_source_fetch(void *source, uint64_t seq, struct avj_slice *record,
                                               struct avj_error *err);

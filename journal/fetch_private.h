@@ -11,10 +11,10 @@
 #include "journal/fetch.h"
 #include "journal/private.h"
 
-#define AVJ_FETCH_FILES_MAX     16u
+#define AVJ_FETCH_FILES_MAX     32u
 #define AVJ_FETCH_DIRECTORY_MAX ((size_t)4 * 1024 * 1024)
-/* Dictionaries that are ready for use; a journal trains a handful in its life. */
-#define AVJ_FETCH_UNPACKERS 4u
+/* Dictionaries that are ready for use: sealed segments have each their own, of 128 KiB. */
+#define AVJ_FETCH_UNPACKERS 32u
 
 struct fetch_mark {
     uint64_t first_seq, offset;

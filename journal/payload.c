@@ -98,7 +98,8 @@ enum avj_status avj_packer_dictionary(struct avj_packer *p, const struct avj_dic
     if (hash == p->dictionary_hash)
         return AVJ_OK;
     p->dictionary_hash = 0;
-    for (size_t i = SMALL; i <= MEDIUM; i++)
+    bool sealing = p->level == AVJ_LEVEL_SEALING;
+    for (size_t i = sealing ? LARGE : SMALL; i <= (sealing ? LARGE : MEDIUM); i++)
         if (ZSTD_isError(ZSTD_CCtx_loadDictionary(p->lanes[i], dictionary->data, dictionary->len)))
             return AVJ_ENOMEM;
     p->dictionary_hash = hash;
@@ -138,6 +139,20 @@ size_t avj_record_put(uint8_t *out, const void *data, size_t len)
     return (size_t)(at - out) + len;
 }
 
+size_t avj_record_span(const uint8_t *data, size_t len)
+{
+    size_t record = 0, at = 0;
+    for (unsigned shift = 0; shift < 28; shift += 7) {
+        if (at == len)
+            return 0;
+        uint8_t byte = data[at++];
+        record |= (size_t)(byte & 0x7f) << shift;
+        if (!(byte & 0x80))
+            return record <= len - at ? at + record : 0;
+    }
+    return 0;
+}
+
 static enum avj_status raw_size(const struct avj_slice *records, size_t count, size_t *size,
                                 struct avj_error *err)
 {
@@ -160,6 +175,8 @@ static enum avj_status raw_size(const struct avj_slice *records, size_t count, s
 
 static enum lane lane_for(const struct avj_packer *p, size_t len)
 {
+    if (p->level == AVJ_LEVEL_SEALING)
+        return LARGE;
     /* A dictionary whose short name is 0 could not be named by a frame. */
     if (!(uint32_t)p->dictionary_hash || len >= AVJ_BULK_RAW)
         return LARGE;
@@ -207,7 +224,8 @@ enum avj_status avj_pack_payload(struct avj_packer *p, const uint8_t *raw, size_
     payload->stored = payload->compressed ? p->stored.data + skip : raw;
     payload->stored_len = (uint32_t)(payload->compressed ? packed - skip : len);
     payload->raw_len = (uint32_t)len;
-    payload->dictionary = lane != LARGE && payload->compressed ? (uint32_t)p->dictionary_hash : 0;
+    bool with = lane != LARGE || p->level == AVJ_LEVEL_SEALING;
+    payload->dictionary = with && payload->compressed ? (uint32_t)p->dictionary_hash : 0;
     return AVJ_OK;
 }
 

@@ -81,6 +81,10 @@ AVJ_CHECKED enum avj_status avj_pack_payload(struct avj_packer *packer, const ui
                                              size_t len, struct avj_payload *payload,
                                              struct avj_error *err);
 
+/* Bytes of the record that stands there behind its length, the length included; 0: `len` bytes do
+ * not hold it. */
+size_t avj_record_span(const uint8_t *data, size_t len);
+
 /* Bytes of a record of that length with its length in front, at most len + 4. */
 size_t avj_record_put(uint8_t *out, const void *data, size_t len);
 

@@ -1,6 +1,7 @@
 /* Compaction of sealed segments: see rewrite.h. */
 #include "journal/rewrite.h"
 #include "journal/hash.h"
+#include "journal/sampler.h"
 #include "journal/sealer.h"
 
 #include <stdlib.h>
@@ -18,6 +19,7 @@ struct rewrite {
     /* Of the segment at hand: */
     struct avj_reader old;
     struct avj_segment_header here;
+    struct avj_sampler sampler;
     struct avj_place from;
     struct avj_hash_stream *content; /* of what is read */
     struct avj_sealer to;
@@ -113,22 +115,15 @@ static enum avj_status decide(struct rewrite *w, uint64_t seq, const struct avj_
     enum avj_status status =
         w->how->decide(w->how->arg, seq, record->data, record->len, instead, w->err);
     w->refused = status != AVJ_OK;
-    if (status == AVJ_OK && instead->data && instead->len > record->len)
-        return avj_fail(w->err, AVJ_EINVAL,
-                        "compacting: record %llu would become longer, %zu bytes instead of %zu",
-                        (unsigned long long)seq, instead->len, record->len);
+    if (status == AVJ_OK && instead->data && instead->len > AVJ_RECORD_MAX)
+        return avj_fail(w->err, AVJ_ETOOBIG, "compacting: record %llu would become too long",
+                        (unsigned long long)seq);
     return status;
 }
 
-/* Is there any record to be replaced?  AVJ_EEXIST ends the search. */
-static enum avj_status look_for_one(struct rewrite *w, uint64_t seq, const struct avj_slice *record)
-{
-    struct avj_slice instead;
-    enum avj_status status = decide(w, seq, record, &instead);
-    return status == AVJ_OK && instead.data ? AVJ_EEXIST : status;
-}
-
-static enum avj_status copy_record(struct rewrite *w, uint64_t seq, const struct avj_slice *record)
+/* w->record becomes what is to be written for the record. */
+static enum avj_status make_record(struct rewrite *w, uint64_t seq, const struct avj_slice *record,
+                                   size_t *len)
 {
     struct avj_slice instead;
     enum avj_status status = decide(w, seq, record, &instead);
@@ -145,8 +140,46 @@ static enum avj_status copy_record(struct rewrite *w, uint64_t seq, const struct
         w->record = room;
         w->record_room = instead.len + 4;
     }
-    size_t len = avj_record_put(w->record, instead.data, instead.len);
-    return avj_sealer_add(&w->to, w->record, len, 1);
+    *len = avj_record_put(w->record, instead.data, instead.len);
+    return AVJ_OK;
+}
+
+static enum avj_status measure(struct rewrite *w, uint64_t seq, const struct avj_slice *record)
+{
+    size_t len = 0;
+    enum avj_status status = make_record(w, seq, record, &len);
+    w->sampler.total += len;
+    return status;
+}
+
+static enum avj_status sample(struct rewrite *w, uint64_t seq, const struct avj_slice *record)
+{
+    size_t len;
+    enum avj_status status = make_record(w, seq, record, &len);
+    if (status == AVJ_OK)
+        avj_sampler_add(&w->sampler, w->record, len);
+    return status;
+}
+
+static enum avj_status copy_record(struct rewrite *w, uint64_t seq, const struct avj_slice *record)
+{
+    size_t len;
+    enum avj_status status = make_record(w, seq, record, &len);
+    return status == AVJ_OK ? avj_sealer_add(&w->to, w->record, len, 1) : status;
+}
+
+/* Of what is left: what was dropped must not live on in a dictionary. */
+static enum avj_status make_dictionary(struct rewrite *w, struct avj_dictionary *dictionary)
+{
+    *dictionary = (struct avj_dictionary){.len = 0};
+    if (!avj_sampler_pays(&w->sampler))
+        return AVJ_OK;
+    if (avj_sampler_begin(&w->sampler) != AVJ_OK)
+        return no_memory(w);
+    enum avj_status status = read_records(w, sample);
+    if (status == AVJ_OK)
+        avj_sampler_dictionary(&w->sampler, dictionary);
+    return status;
 }
 
 /* What the index frame says is made anew; what was set aside behind it is copied. */
@@ -185,13 +218,17 @@ static enum avj_status copy_all(struct rewrite *w)
 static enum avj_status write_anew(struct rewrite *w)
 {
     struct avj_segment_header header = w->here;
-    w->replaced = 0;
     if (!w->here.compacted)
         memcpy(header.compaction.sealed_content, w->here.from.content, 16);
     header.compacted = true;
     header.compaction.ms = w->with.io->now_ms(w->with.io->ctx);
+    struct avj_dictionary dictionary;
+    enum avj_status status = make_dictionary(w, &dictionary);
+    w->replaced = 0;
+    w->to = (struct avj_sealer){.draft.file = -1};
+    if (status == AVJ_OK)
+        status = avj_sealer_begin(&w->to, &w->with, "compacting", &header, &dictionary, w->err);
     w->content = avj_hash_stream_new();
-    enum avj_status status = avj_sealer_begin(&w->to, &w->with, "compacting", &header, w->err);
     if (status == AVJ_OK)
         status = w->content ? copy_all(w) : no_memory(w);
     w->to.header.compaction.replaced += w->replaced;
@@ -223,10 +260,17 @@ static enum avj_status rewrite_segment(struct rewrite *w, uint64_t number, uint6
         (h->ro_compat & ~AVJ_RO_COMPAT_KNOWN) ||
         (w->how->wanted && !w->how->wanted(w->how->arg, h->first_seq, h->from.last_seq, *bytes)))
         return AVJ_END;
-    status = read_records(w, look_for_one);
-    if (status != AVJ_EEXIST)
-        return status == AVJ_OK ? AVJ_END : status;
-    return write_anew(w);
+    struct avj_dictionary dictionary;
+    status = avj_reader_dictionary(&w->old, h, &dictionary, w->err);
+    if (status == AVJ_OK && avj_unpacker_dictionary(w->unpacker, &dictionary) != AVJ_OK)
+        status = no_memory(w);
+    w->replaced = 0;
+    if (status == AVJ_OK)
+        status = read_records(w, measure);
+    if (status == AVJ_OK)
+        status = w->replaced ? write_anew(w) : AVJ_END;
+    avj_sampler_release(&w->sampler);
+    return status;
 }
 
 /* A damaged segment stays as it is and is none of this call's failures: avchat-fsck tells of it. */

@@ -1,6 +1,6 @@
 /*
- * Compaction of sealed segments: their records may be replaced by shorter ones (never removed: each
- * keeps its sequence number), as the layer above decides.
+ * Compaction of sealed segments: their records may be replaced by others, shorter ones as a rule
+ * (never removed: each keeps its sequence number), as the layer above decides.
  *
  * A segment is rewritten beside its original, synced, verified and renamed over it, as sealing
  * does: after a crash at any step there is one of the two, whole.  Readers that have the original
@@ -15,8 +15,8 @@ struct avj_rewriting {
     void *arg;
     /*
      * What becomes of record `seq`: *instead is set to what replaces it (borrowed until the next
-     * call; not longer than the record), or left alone: it stays.  May be asked twice about a
-     * record, and must say the same then.  Anything but AVJ_OK ends the work with that status; the
+     * call), or left alone: it stays.  May be asked several times about a record, and must say
+     * the same then.  Anything but AVJ_OK ends the work with that status; the
      * segment at hand stays as it was.
      */
     enum avj_status (*decide)(void *arg, uint64_t seq, const void *data, size_t len,
@@ -38,7 +38,7 @@ struct avj_rewritten {
 /*
  * Rewrites the sealed segments that lie wholly at or before `upto_seq`.  Unsealed ones are left
  * alone (avj_journal_maintain seals).  done may be NULL.  Errors: as avj_journal_maintain, and
- * AVJ_EINVAL (a replacement is longer than what it replaces); what was done before stays done.
+ * AVJ_ETOOBIG (a replacement is over AVJ_RECORD_MAX); what was done before stays done.
  * Older programs refuse a journal with rewritten segments (AVJ_EVERSION): to the layer above its
  * records may mean what those do not know.
  */

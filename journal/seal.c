@@ -1,4 +1,5 @@
 /* Rewriting finished segments: see seal.h. */
+#include "journal/sampler.h"
 #include "journal/sealer.h"
 
 #include <stdlib.h>
@@ -13,6 +14,8 @@ struct seal {
     struct avj_place from;                /* in the original */
     struct avj_unpacker *unpacker;
     struct avj_sealer to;
+
+    struct avj_sampler sampler;
 };
 
 /* ---- reading ---- */
@@ -22,21 +25,14 @@ static enum avj_status damaged(struct seal *s)
     return avj_tail_misfit("what stands there", &s->from, s->err);
 }
 
-static enum avj_status take_frame(struct seal *s, const struct avj_frame_info *info,
-                                  const uint8_t *stored)
-{
-    enum avj_status status = avj_unpack(s->unpacker, info, stored);
-    if (status != AVJ_OK)
-        return status == AVJ_ECORRUPT ? damaged(s) : avj_sealer_no_memory(&s->to);
-    struct avj_slice payload = avj_unpacked(s->unpacker);
-    status = avj_sealer_add(&s->to, payload.data, payload.len, info->count);
-    avj_place_step(&s->from, info);
-    return status;
-}
-
-static enum avj_status copy_records(struct seal *s)
+/* Frame by frame, to the end that the successor names. */
+static enum avj_status each_frame(struct seal *s,
+                                  enum avj_status (*take)(struct seal *s,
+                                                          const struct avj_frame_info *info,
+                                                          const uint8_t *stored))
 {
     enum avj_status status = AVJ_OK;
+    avj_place_begin(&s->from, &s->here);
     while (status == AVJ_OK && s->from.offset < s->next.prev_end) {
         struct avj_frame_info info;
         const uint8_t *stored;
@@ -48,12 +44,80 @@ static enum avj_status copy_records(struct seal *s)
                                   (unsigned long long)s->here.segment_no);
         if (at != AVJ_AT_FRAME || !avj_follows(&s->from, &info))
             return damaged(s);
-        status = take_frame(s, &info, stored);
+        status = take(s, &info, stored);
+        avj_place_step(&s->from, &info);
     }
     if (status == AVJ_OK &&
         (s->from.chain != s->next.prev_chain || s->from.next_seq != s->next.first_seq))
         return damaged(s);
+    return status;
+}
+
+static enum avj_status no_memory(struct seal *s)
+{
+    return avj_fail(s->err, AVJ_ENOMEM, "sealing segment %llu: out of memory",
+                    (unsigned long long)s->here.segment_no);
+}
+
+static enum avj_status unpack(struct seal *s, const struct avj_frame_info *info,
+                              const uint8_t *stored, struct avj_slice *payload)
+{
+    enum avj_status status = avj_unpack(s->unpacker, info, stored);
+    if (status != AVJ_OK)
+        return status == AVJ_ECORRUPT ? damaged(s) : no_memory(s);
+    *payload = avj_unpacked(s->unpacker);
+    return AVJ_OK;
+}
+
+static enum avj_status copy_frame(struct seal *s, const struct avj_frame_info *info,
+                                  const uint8_t *stored)
+{
+    struct avj_slice payload;
+    enum avj_status status = unpack(s, info, stored, &payload);
+    return status == AVJ_OK ? avj_sealer_add(&s->to, payload.data, payload.len, info->count)
+                            : status;
+}
+
+static enum avj_status copy_records(struct seal *s)
+{
+    enum avj_status status = each_frame(s, copy_frame);
     return status == AVJ_OK ? avj_sealer_end_records(&s->to) : status;
+}
+
+/* ---- the dictionary ---- */
+
+static enum avj_status measure(struct seal *s, const struct avj_frame_info *info,
+                               const uint8_t *stored)
+{
+    (void)stored;
+    s->sampler.total += info->raw_len;
+    return AVJ_OK;
+}
+
+static enum avj_status sample(struct seal *s, const struct avj_frame_info *info,
+                              const uint8_t *stored)
+{
+    struct avj_slice payload = {NULL, 0};
+    enum avj_status status = AVJ_OK;
+    if (avj_sampler_wants(&s->sampler, info->raw_len))
+        status = unpack(s, info, stored, &payload);
+    if (status == AVJ_OK)
+        avj_sampler_add(&s->sampler, payload.data, info->raw_len);
+    return status;
+}
+
+static enum avj_status make_dictionary(struct seal *s, struct avj_dictionary *dictionary)
+{
+    *dictionary = (struct avj_dictionary){.len = 0};
+    enum avj_status status = each_frame(s, measure);
+    if (status != AVJ_OK || !avj_sampler_pays(&s->sampler))
+        return status;
+    if (avj_sampler_begin(&s->sampler) != AVJ_OK)
+        return no_memory(s);
+    status = each_frame(s, sample);
+    if (status == AVJ_OK)
+        avj_sampler_dictionary(&s->sampler, dictionary);
+    return status;
 }
 
 /* What stands behind the original's end, up to the last byte that is not zero. */
@@ -66,7 +130,7 @@ static enum avj_status copy_set_aside(struct seal *s, uint8_t *buffer)
                               (unsigned long long)s->here.segment_no);
     while (at < (uint64_t)size) {
         size_t got;
-        int r = avj_io_read_full(s->old.io, s->old.file, buffer, AVJ_SEAL_RAW, at, &got);
+        int r = avj_io_read_full(s->old.io, s->old.file, buffer, AVJ_SEAL_PIECE, at, &got);
         if (r < 0)
             return avj_fail_errno(s->err, -r, "segment %llu",
                                   (unsigned long long)s->here.segment_no);
@@ -97,13 +161,14 @@ static enum avj_status begin(struct seal *s)
     header.from.chain = s->next.prev_chain;
     header.from.last_seq = s->next.prev_last_seq;
     header.from.sealed_ms = io->now_ms(io->ctx);
-    avj_place_begin(&s->from, &s->here);
-    enum avj_status status = avj_sealer_begin(&s->to, s->with, "sealing", &header, s->err);
-    if (status == AVJ_OK)
-        status = avj_reader_dictionary(&s->old, &s->here, &dictionary, s->err);
+    enum avj_status status = avj_reader_dictionary(&s->old, &s->here, &dictionary, s->err);
     if (status == AVJ_OK && avj_unpacker_dictionary(s->unpacker, &dictionary) != AVJ_OK)
-        return avj_sealer_no_memory(&s->to);
-    return status;
+        status = no_memory(s);
+    if (status == AVJ_OK)
+        status = make_dictionary(s, &dictionary);
+    return status == AVJ_OK
+               ? avj_sealer_begin(&s->to, s->with, "sealing", &header, &dictionary, s->err)
+               : status;
 }
 
 static enum avj_status rewrite(struct seal *s)
@@ -112,7 +177,7 @@ static enum avj_status rewrite(struct seal *s)
     if (status == AVJ_OK)
         status = copy_records(s);
     if (status == AVJ_OK) {
-        uint8_t *buffer = malloc(AVJ_SEAL_RAW);
+        uint8_t *buffer = malloc(AVJ_SEAL_PIECE);
         status = buffer ? copy_set_aside(s, buffer) : avj_sealer_no_memory(&s->to);
         free(buffer);
     }
@@ -151,7 +216,7 @@ static enum avj_status look(struct seal *s, uint64_t number)
 enum avj_status avj_seal_segment(const struct avj_sealing *with, uint64_t number,
                                  struct avj_error *err)
 {
-    struct seal s = {.with = with, .err = err};
+    struct seal s = {.with = with, .err = err, .to.draft.file = -1};
     avj_reader_init(&s.old, with->io);
     s.unpacker = avj_unpacker_new();
     enum avj_status status =
@@ -160,5 +225,6 @@ enum avj_status avj_seal_segment(const struct avj_sealing *with, uint64_t number
         status = rewrite(&s);
     avj_reader_release(&s.old);
     avj_unpacker_free(s.unpacker);
+    avj_sampler_release(&s.sampler);
     return status;
 }

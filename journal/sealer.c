@@ -69,20 +69,37 @@ static bool reserve(struct avj_sealer *s, size_t len)
     return true;
 }
 
-enum avj_status avj_sealer_add(struct avj_sealer *s, const void *records, size_t len,
-                               uint32_t count)
+/* One record behind its length. */
+static enum avj_status add_one(struct avj_sealer *s, const uint8_t *record, size_t len)
 {
     enum avj_status status = AVJ_OK;
-    if (s->raw_len + len > AVJ_SEAL_RAW || s->raw_count + count > AVJ_RECORDS_PER_FRAME_MAX)
+    if (s->raw_len + len > AVJ_SEAL_RAW || s->raw_count == AVJ_RECORDS_PER_FRAME_MAX)
         status = flush(s);
     if (status != AVJ_OK)
         return status;
-    if (!reserve(s, s->raw_len + len > AVJ_SEAL_RAW ? s->raw_len + len : AVJ_SEAL_RAW))
+    if (!reserve(s, len > AVJ_SEAL_RAW ? len : AVJ_SEAL_RAW))
         return avj_sealer_no_memory(s);
-    memcpy(s->raw + s->raw_len, records, len);
+    memcpy(s->raw + s->raw_len, record, len);
     s->raw_len += len;
-    s->raw_count += count;
+    s->raw_count++;
     return AVJ_OK;
+}
+
+enum avj_status avj_sealer_add(struct avj_sealer *s, const void *records, size_t len,
+                               uint32_t count)
+{
+    const uint8_t *at = records, *end = at + len;
+    enum avj_status status = AVJ_OK;
+    for (uint32_t i = 0; status == AVJ_OK && i < count; i++) {
+        size_t whole = avj_record_span(at, (size_t)(end - at));
+        if (!whole)
+            return avj_fail(s->err, AVJ_ECORRUPT,
+                            "%s segment %llu: records do not fill their frame", s->doing,
+                            (unsigned long long)s->header.segment_no);
+        status = add_one(s, at, whole);
+        at += whole;
+    }
+    return status;
 }
 
 enum avj_status avj_sealer_end_records(struct avj_sealer *s)
@@ -106,12 +123,12 @@ enum avj_status avj_sealer_set_aside(struct avj_sealer *s, const void *data, siz
 
 enum avj_status avj_sealer_begin(struct avj_sealer *s, const struct avj_sealing *with,
                                  const char *doing, const struct avj_segment_header *header,
-                                 struct avj_error *err)
+                                 const struct avj_dictionary *dictionary, struct avj_error *err)
 {
     const struct avj_io *io = with->io;
     *s = (struct avj_sealer){
         .with = with, .err = err, .doing = doing, .header = *header, .draft.file = -1};
-    memset(&s->header.dictionary, 0, sizeof(s->header.dictionary));
+    s->dictionary = *dictionary;
     s->header.incompat = s->header.ro_compat = s->header.compat = 0;
     s->header.sealed = true;
     s->header.from.set_aside_bytes = 0;
@@ -123,10 +140,14 @@ enum avj_status avj_sealer_begin(struct avj_sealer *s, const struct avj_sealing 
     if (r < 0)
         return avj_fail_errno(err, -r, "random numbers");
     s->header.chain = avj_frame_place(s->header.salt, 0);
-    avj_place_begin(&s->to, &s->header);
     enum avj_status status =
         avj_draft_begin(&s->draft, io, with->path, header->segment_no, AVJ_SEAL_DRAFT, err);
-    s->draft.at = s->header.frames_at;
+    /* Written once more at the end; for now it is to say where the first frame comes. */
+    if (status == AVJ_OK)
+        status = avj_draft_header(&s->draft, &s->header, dictionary, err);
+    if (status == AVJ_OK && avj_packer_dictionary(with->packer, dictionary) != AVJ_OK)
+        status = avj_sealer_no_memory(s);
+    avj_place_begin(&s->to, &s->header);
     return status;
 }
 
@@ -175,8 +196,7 @@ static enum avj_status settle_names(struct avj_sealer *s)
 
 enum avj_status avj_sealer_publish(struct avj_sealer *s)
 {
-    static const struct avj_dictionary none;
-    enum avj_status status = avj_draft_header(&s->draft, &s->header, &none, s->err);
+    enum avj_status status = avj_draft_header(&s->draft, &s->header, &s->dictionary, s->err);
     if (status == AVJ_OK)
         status = verify(s);
     if (status == AVJ_OK)

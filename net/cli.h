@@ -22,6 +22,8 @@ enum cli_exit { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 /* Largest text of a message, and largest line of an import. */
 #define CLI_TEXT_MAX ((size_t)12 * 1024 * 1024)
 #define CLI_LINE_MAX ((size_t)16 * 1024 * 1024)
+/* Fewer records than this are read before anybody could read how far it is. */
+#define CLI_SLOW_RECORDS 200000
 
 /* enumerator, long name, letter or 0, takes a value */
 #define CLI_OPTION_TABLE(X)                                                                        \
@@ -30,29 +32,45 @@ enum cli_exit { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
     X(OPT_HELP, "help", 'h', false)                                                                \
     X(OPT_VERSION, "version", 'V', false)                                                          \
     X(OPT_ACCEPT_DELETIONS, "accept-deletions", 0, false)                                          \
+    X(OPT_AFTER, "after", 0, true)                                                                 \
+    X(OPT_AT, "at", 0, true)                                                                       \
     X(OPT_ATTACH, "attach", 0, true)                                                               \
     X(OPT_BEFORE, "before", 0, true)                                                               \
+    X(OPT_CLEAR, "clear", 0, false)                                                                \
+    X(OPT_COLOR, "color", 0, true)                                                                 \
     X(OPT_CREATE, "create", 0, false)                                                              \
     X(OPT_DATABASE, "database", 0, true)                                                           \
+    X(OPT_DELETE_THREADS, "delete-threads", 0, false)                                              \
+    X(OPT_DESCRIPTION, "description", 0, true)                                                     \
     X(OPT_DRY_RUN, "dry-run", 0, false)                                                            \
     X(OPT_ENDPOINT, "endpoint", 0, true)                                                           \
     X(OPT_FOLLOW, "follow", 0, false)                                                              \
     X(OPT_FROM, "from", 0, true)                                                                   \
     X(OPT_GUEST, "guest", 0, false)                                                                \
     X(OPT_IDS, "ids", 0, false)                                                                    \
+    X(OPT_KEEP, "keep", 0, true)                                                                   \
     X(OPT_LIMIT, "limit", 0, true)                                                                 \
     X(OPT_LISTEN, "listen", 0, true)                                                               \
+    X(OPT_MATCH_CASE, "match-case", 0, false)                                                      \
+    X(OPT_MESSAGE, "message", 0, true)                                                             \
     X(OPT_MESSAGES, "messages", 0, true)                                                           \
+    X(OPT_MOVE_TO, "move-to", 0, true)                                                             \
     X(OPT_NO_RATE_LIMIT, "no-rate-limit", 0, false)                                                \
+    X(OPT_NONE, "none", 0, false)                                                                  \
     X(OPT_ONCE, "once", 0, false)                                                                  \
     X(OPT_PROJECT, "project", 0, true)                                                             \
     X(OPT_PROJECTS, "projects", 0, true)                                                           \
+    X(OPT_PROMPT, "prompt", 0, true)                                                               \
     X(OPT_REMOVE, "remove", 0, false)                                                              \
     X(OPT_ROLE, "role", 0, true)                                                                   \
+    X(OPT_SINCE, "since", 0, true)                                                                 \
     X(OPT_SUMMARIES, "summaries", 0, true)                                                         \
+    X(OPT_TAG, "tag", 0, true)                                                                     \
+    X(OPT_THREAD, "thread", 0, true)                                                               \
     X(OPT_THREADS, "threads", 0, true)                                                             \
     X(OPT_TO, "to", 0, true)                                                                       \
     X(OPT_TYPE, "type", 0, true)                                                                   \
+    X(OPT_UNTIL, "until", 0, true)                                                                 \
     X(OPT_UPDATE, "update", 0, false)
 
 enum cli_option {
@@ -181,6 +199,9 @@ int cli_finish(struct cli *cli, int code);
 /* The id of the document that `text` names: its id, or 4 or more characters that only its id begins
  * with.  NULL after having said why.  The caller frees. */
 char *cli_resolve(struct cli *cli, enum avj_entity entity, const char *text);
+/* As cli_resolve, but what no document's id begins with is taken as it stands: it may be the id of
+ * a deleted one. */
+char *cli_resolve_if_there(struct cli *cli, enum avj_entity entity, const char *text);
 /* The one of `docs` that `text` names in that way.  `what` is what they are, `list` the command
  * that lists them. */
 int cli_pick(const char *what, const char *list, const struct avj_doc *docs, size_t count,
@@ -190,6 +211,22 @@ int cli_check_text(const char *what, const char *text);
 /* The TEXT argument at words[index]; stdin (to its end, one final newline taken off) when it is
  * missing or "-". *out is malloc'd and NUL-terminated. */
 int cli_take_text(struct cli *cli, size_t index, char **out, size_t *len);
+
+/* ---- cli_pages.c: long lists, in little memory ---- */
+/* Called with one document after the other, which is borrowed; false, or *code other than CLI_DONE,
+ * ends the walk. */
+typedef bool cli_each_fn(void *arg, const struct avj_doc *doc, int *code);
+/* Threads in the order of the list, behind `after` (NULL: all). */
+int cli_each_thread(struct cli *cli, const char *after, cli_each_fn *each, void *arg);
+/* Messages of a thread, oldest first, behind `after` and in front of `before` (NULL: no bound). */
+int cli_each_message(struct cli *cli, const char *thread, const char *after, const char *before,
+                     cli_each_fn *each, void *arg);
+
+/* ---- cli_time.c: moments as people write them ---- */
+/* The option's time into *ms, which keeps its value where the option is not given.  CLI_USAGE. */
+int cli_time(struct cli *cli, enum cli_option option, int64_t *ms);
+/* As that, or a sequence number into *seq. */
+int cli_moment(struct cli *cli, enum cli_option option, uint64_t *seq, int64_t *ms);
 
 /* ---- cli_file.c ---- */
 /* All of a descriptor, at most `max` bytes; *out malloc'd and NUL-terminated.  0, EFBIG or an errno
@@ -229,13 +266,24 @@ int cli_cmd_thread_rename(struct cli *cli);
 int cli_cmd_thread_pin(struct cli *cli);
 int cli_cmd_thread_unpin(struct cli *cli);
 int cli_cmd_thread_tag(struct cli *cli);
+int cli_cmd_thread_share(struct cli *cli);
+int cli_cmd_thread_unshare(struct cli *cli);
+int cli_cmd_thread_move(struct cli *cli);
 int cli_cmd_thread_branch(struct cli *cli);
 int cli_cmd_thread_delete(struct cli *cli);
+int cli_cmd_project_new(struct cli *cli);
+int cli_cmd_project_list(struct cli *cli);
+int cli_cmd_project_rename(struct cli *cli);
+int cli_cmd_project_edit(struct cli *cli);
+int cli_cmd_project_delete(struct cli *cli);
 int cli_cmd_send(struct cli *cli);
 int cli_cmd_edit(struct cli *cli);
 int cli_cmd_delete(struct cli *cli);
 int cli_cmd_trim(struct cli *cli);
 int cli_cmd_messages(struct cli *cli);
+int cli_cmd_summary_add(struct cli *cli);
+int cli_cmd_summary_list(struct cli *cli);
+int cli_cmd_search(struct cli *cli);
 int cli_cmd_watch(struct cli *cli);
 int cli_cmd_import(struct cli *cli);
 int cli_cmd_export(struct cli *cli);
@@ -245,7 +293,11 @@ int cli_cmd_pending(struct cli *cli);
 int cli_cmd_parked(struct cli *cli);
 int cli_cmd_retry(struct cli *cli);
 int cli_cmd_drop(struct cli *cli);
+int cli_cmd_conflicts(struct cli *cli);
+int cli_cmd_conflicts_restore(struct cli *cli);
+int cli_cmd_conflicts_dismiss(struct cli *cli);
 int cli_cmd_log(struct cli *cli);
+int cli_cmd_snapshot(struct cli *cli);
 int cli_cmd_compact(struct cli *cli);
 int cli_cmd_serve(struct cli *cli);
 int cli_cmd_help(struct cli *cli);

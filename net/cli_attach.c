@@ -86,71 +86,12 @@ static void pack_attachment(struct avj_pack *pack, const char *id, const char *p
     pack_pair(pack, "textContent", content, len);
 }
 
-struct draft {
-    const char *thread, *role, *text;
-    size_t len;
-    char id[AVJ_ID_TEXT], attachment[AVJ_ID_TEXT], created[AVJ_TIME_TEXT];
-    bool raises; /* the thread's lastMessageAt; a clock that was set back must not lower it */
-};
-
-static void pack_message(struct avj_pack *pack, const struct draft *draft, const char *path,
-                         const char *content, size_t content_len)
-{
-    avj_pack_map(pack, 6);
-    pack_pair(pack, "id", draft->id, strlen(draft->id));
-    pack_pair(pack, "threadId", draft->thread, strlen(draft->thread));
-    pack_pair(pack, "role", draft->role, strlen(draft->role));
-    pack_pair(pack, "content", draft->text, draft->len);
-    pack_pair(pack, "createdAt", draft->created, strlen(draft->created));
-    pack_attachment(pack, draft->attachment, path, draft->created, content, content_len);
-}
-
-/* The message and its thread's lastMessageAt in one frame. */
-static enum avj_status append(struct cli *cli, const struct draft *draft,
-                              const struct avj_pack *message, struct avj_error *err)
-{
-    struct avj_pack raise = {0};
-    enum avj_status status = AVJ_ENOMEM;
-
-    avj_pack_map(&raise, 2);
-    pack_pair(&raise, "updatedAt", draft->created, strlen(draft->created));
-    pack_pair(&raise, "lastMessageAt", draft->created, strlen(draft->created));
-    struct avj_mutation mutations[] = {
-        {AVJ_CREATE, AVJ_MESSAGE, draft->id, {message->data, message->len}},
-        {AVJ_UPDATE, AVJ_THREAD, draft->thread, {raise.data, raise.len}},
-    };
-    if (!raise.failed && !message->failed)
-        status =
-            avj_store_mutate(cli->store, mutations, draft->raises ? 2 : 1, AVJ_DURABLE, NULL, err);
-    avj_pack_release(&raise);
-    return status;
-}
-
-/* Ids and the time of the new message. */
-static enum avj_status begin_draft(struct cli *cli, struct draft *draft)
-{
-    struct avj_doc doc;
-    int64_t now = avj_hlc_ms(avj_store_stamp(cli->store));
-
-    enum avj_status status = avj_store_get(cli->store, AVJ_THREAD, draft->thread, &doc);
-    if (status == AVJ_OK)
-        status = avj_id_new(cli->store, draft->id);
-    if (status == AVJ_OK)
-        status = avj_id_new(cli->store, draft->attachment);
-    if (status != AVJ_OK)
-        return status;
-    draft->raises = doc.last_message_ms < now;
-    avj_time_format(now, draft->created);
-    return AVJ_OK;
-}
-
 int cli_send_attached(struct cli *cli, const char *thread, const char *role, const char *text,
                       size_t len, const char *path)
 {
-    struct draft draft = {.thread = thread, .role = role, .text = text, .len = len};
-    struct avj_pack message = {0};
+    char id[AVJ_ID_TEXT], created[AVJ_TIME_TEXT], *content = NULL;
+    struct avj_pack more = {0};
     struct avj_error err = {0};
-    char *content = NULL;
     size_t content_len = 0;
 
     if (cli_check_text("attachment's name", path) != CLI_DONE)
@@ -158,16 +99,21 @@ int cli_send_attached(struct cli *cli, const char *thread, const char *role, con
     int code = read_text_file(path, &content, &content_len);
     if (code != CLI_DONE)
         return code;
-    enum avj_status status = begin_draft(cli, &draft);
+    avj_time_format(avj_hlc_ms(avj_store_stamp(cli->store)), created);
+    enum avj_status status = avj_id_new(cli->store, id);
     if (status == AVJ_OK) {
-        pack_message(&message, &draft, path, content, content_len);
-        status = append(cli, &draft, &message, &err);
+        avj_pack_map(&more, 1);
+        pack_attachment(&more, id, path, created, content, content_len);
+        status = more.failed
+                     ? AVJ_ENOMEM
+                     : avj_message_send_with(cli->store, thread, role, text, len,
+                                             (struct avj_fields){more.data, more.len}, id, &err);
     }
     if (status == AVJ_OK)
-        cli_put_id(cli, AVJ_MESSAGE, draft.id);
+        cli_put_id(cli, AVJ_MESSAGE, id);
     else
         code = cli_error(cli, status, &err);
-    avj_pack_release(&message);
+    avj_pack_release(&more);
     free(content);
     return code;
 }

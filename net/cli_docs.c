@@ -18,71 +18,95 @@ static char *copied(const char *text)
     return copy;
 }
 
-/* The first documents whose id begins with the prefix, into `text` as "a, b, c"; gives the first of
- * them. */
-static const struct avj_doc *candidates(const struct avj_doc *docs, size_t count,
-                                        const char *prefix, char *text, size_t size, size_t *found)
-{
-    const struct avj_doc *first = NULL;
-    size_t used = 0;
+/* Ids that a word may stand for. */
+struct candidates {
+    char *first; /* owned */
+    size_t count;
+    bool exact, failed;
+    char names[CANDIDATES * 84];
+    size_t used;
+    const char *text;
+};
 
-    *found = 0;
-    text[0] = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (strncmp(docs[i].id, prefix, strlen(prefix)) != 0)
-            continue;
-        if (!first)
-            first = &docs[i];
-        if (++*found > CANDIDATES || used >= size)
-            continue;
-        int n = snprintf(text + used, size - used, "%s%.80s", used ? ", " : "", docs[i].id);
-        used += n > 0 ? (size_t)n : 0;
+static bool add_candidate(void *arg, const char *id)
+{
+    struct candidates *c = arg;
+
+    c->exact = strcmp(id, c->text) == 0;
+    if (c->exact || c->count == 0) {
+        free(c->first);
+        c->first = strdup(id);
+        c->failed = !c->first;
     }
-    return first;
+    if (++c->count <= CANDIDATES && c->used < sizeof(c->names)) {
+        int n = snprintf(c->names + c->used, sizeof(c->names) - c->used, "%s%.80s",
+                         c->used ? ", " : "", id);
+        c->used += n > 0 ? (size_t)n : 0;
+    }
+    return !c->exact && !c->failed;
+}
+
+/* The one id that the candidates come down to.  NULL after having said why; the caller frees. */
+static char *choose(struct candidates *c, const char *what, const char *list)
+{
+    char *id = c->first;
+
+    if (c->failed)
+        cli_say("out of memory");
+    else if (c->exact || (c->count == 1 && strlen(c->text) >= PREFIX_MIN))
+        return id;
+    else if (strlen(c->text) < PREFIX_MIN)
+        cli_say("there is no %s '%s' (a shortened id takes %d characters or more)", what, c->text,
+                PREFIX_MIN);
+    else if (c->count == 0)
+        cli_say("there is no %s '%s'; see avchat %s", what, c->text, list);
+    else
+        cli_say("'%s' fits %zu %ss: %s%s", c->text, c->count, what, c->names,
+                c->count > CANDIDATES ? ", ..." : "");
+    free(id);
+    return NULL;
 }
 
 int cli_pick(const char *what, const char *list, const struct avj_doc *docs, size_t count,
              const char *text, const struct avj_doc **out)
 {
-    char names[CANDIDATES * 84];
-    size_t found;
+    struct candidates c = {.text = text};
 
-    for (size_t i = 0; i < count; i++) {
-        *out = &docs[i];
-        if (strcmp(docs[i].id, text) == 0)
-            return CLI_DONE;
-    }
-    if (strlen(text) < PREFIX_MIN)
-        return cli_fail("there is no %s '%s' (a shortened id takes %d characters or more)", what,
-                        text, PREFIX_MIN);
-    *out = candidates(docs, count, text, names, sizeof(names), &found);
-    if (found == 0)
-        return cli_fail("there is no %s '%s'; see avchat %s", what, text, list);
-    if (found == 1)
-        return CLI_DONE;
-    return cli_fail("'%s' fits %zu %ss: %s%s", text, found, what, names,
-                    found > CANDIDATES ? ", ..." : "");
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(docs[i].id, text, strlen(text)) == 0 && !add_candidate(&c, docs[i].id))
+            break;
+    char *id = choose(&c, what, list);
+    if (!id)
+        return CLI_FAILED;
+    *out = docs;
+    while (strcmp((*out)->id, id) != 0)
+        (*out)++;
+    free(id);
+    return CLI_DONE;
 }
 
 char *cli_resolve(struct cli *cli, enum avj_entity entity, const char *text)
 {
-    const struct avj_doc *docs, *picked;
-    struct avj_doc doc;
-    struct avj_error err = {0};
-    size_t count;
+    static const char *const lists[AVJ_ENTITIES] = {
+        [AVJ_THREAD] = "thread list",
+        [AVJ_MESSAGE] = "messages THREAD",
+        [AVJ_SUMMARY] = "summary list THREAD",
+        [AVJ_PROJECT] = "project list",
+    };
+    struct candidates c = {.text = text};
 
-    /* Whole ids need no list, which costs time in a large journal. */
-    if (avj_store_get(cli->store, entity, text, &doc) == AVJ_OK)
-        return copied(doc.id);
-    enum avj_status status = avj_store_list(cli->store, entity, &docs, &count, &err);
-    if (status != AVJ_OK) {
-        (void)cli_error(cli, status, &err);
-        return NULL;
-    }
-    const char *list = entity == AVJ_THREAD ? "thread list" : "messages THREAD";
-    if (cli_pick(avj_schema(entity)->kind, list, docs, count, text, &picked) != CLI_DONE)
-        return NULL;
-    return copied(picked->id);
+    avj_store_ids(cli->store, entity, text, add_candidate, &c);
+    return choose(&c, avj_schema(entity)->kind, lists[entity]);
+}
+
+char *cli_resolve_if_there(struct cli *cli, enum avj_entity entity, const char *text)
+{
+    struct candidates c = {.text = text};
+
+    avj_store_ids(cli->store, entity, text, add_candidate, &c);
+    if (c.count || c.failed)
+        return choose(&c, avj_schema(entity)->kind, "");
+    return copied(text);
 }
 
 int cli_check_text(const char *what, const char *text)

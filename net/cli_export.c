@@ -16,9 +16,10 @@ struct place {
 
 /* All of one entity, sorted by (group, createdAt, id); owns its texts. */
 struct places {
+    enum avj_entity entity;
     struct place *place;
-    char **texts;
-    size_t count, text_count;
+    size_t count, cap;
+    bool failed;
 };
 
 static int by_place(const void *left, const void *right)
@@ -35,57 +36,61 @@ static int by_place(const void *left, const void *right)
 
 static void places_free(struct places *places)
 {
-    for (size_t i = 0; i < places->text_count; i++)
-        free(places->texts[i]);
-    free(places->texts);
+    for (size_t i = 0; i < places->count; i++)
+        free((char *)places->place[i].id);
     free(places->place);
 }
 
-static const char *keep(struct places *places, const char *text, size_t len)
+/* Id and group in one piece of memory: "ID\0GROUP". */
+static bool keep(struct places *places, const struct avj_doc *doc, struct avj_slice group)
 {
-    char *copy = strndup(text ? text : "", len);
+    size_t len = strlen(doc->id) + 1;
 
-    if (copy)
-        places->texts[places->text_count++] = copy;
-    return copy;
+    if (places->count == places->cap) {
+        size_t cap = places->cap ? places->cap * 2 : 64;
+        struct place *grown = realloc(places->place, cap * sizeof(*grown));
+        if (!grown)
+            return false;
+        places->place = grown;
+        places->cap = cap;
+    }
+    char *text = malloc(len + group.len + 1);
+    if (!text)
+        return false;
+    memcpy(text, doc->id, len);
+    if (group.len)
+        memcpy(text + len, group.data, group.len);
+    text[len + group.len] = 0;
+    places->place[places->count++] = (struct place){text + len, doc->created_ms, text};
+    return true;
 }
 
-static const char *keep_thread(struct places *places, const struct avj_doc *doc)
+static bool take_place(void *arg, const struct avj_doc *doc)
 {
-    struct avj_tree *tree;
+    struct places *places = arg;
+    struct avj_slice group = {0};
+    struct avj_tree *tree = NULL;
 
-    if (avj_tree_parse(doc->fields.data, doc->fields.len, &tree) != AVJ_OK)
-        return NULL;
-    struct avj_slice thread = avj_value_get_text(avj_tree_root(tree), "threadId");
-    const char *kept = keep(places, thread.data, thread.len);
+    if (places->entity == AVJ_SUMMARY &&
+        avj_tree_parse(doc->fields.data, doc->fields.len, &tree) == AVJ_OK)
+        group = avj_value_get_text(avj_tree_root(tree), "threadId");
+    places->failed = (places->entity == AVJ_SUMMARY && !tree) || !keep(places, doc, group);
     avj_tree_free(tree);
-    return kept;
+    return !places->failed;
 }
 
-/* Ids are copied because a list is only borrowed until the store is asked for the next. */
 static int places_of(struct cli *cli, enum avj_entity entity, struct places *places)
 {
-    const struct avj_doc *docs;
     struct avj_error err = {0};
-    size_t count;
 
-    *places = (struct places){0};
-    enum avj_status status = avj_store_list(cli->store, entity, &docs, &count, &err);
+    *places = (struct places){.entity = entity};
+    enum avj_status status = avj_store_walk(cli->store, entity, take_place, places, &err);
     if (status != AVJ_OK)
         return cli_error(cli, status, &err);
-    places->place = calloc(count + 1, sizeof(*places->place));
-    places->texts = calloc(count + 1, 2 * sizeof(*places->texts));
-    if (!places->place || !places->texts)
+    if (places->failed)
         return cli_fail("out of memory");
-    for (size_t i = 0; i < count; i++) {
-        struct place *place = &places->place[places->count++];
-        place->created_ms = docs[i].created_ms;
-        place->id = keep(places, docs[i].id, strlen(docs[i].id));
-        place->group = entity == AVJ_SUMMARY ? keep_thread(places, &docs[i]) : "";
-        if (!place->id || !place->group)
-            return cli_fail("out of memory");
-    }
-    qsort(places->place, places->count, sizeof(*places->place), by_place);
+    if (places->count)
+        qsort(places->place, places->count, sizeof(*places->place), by_place);
     return CLI_DONE;
 }
 
@@ -100,18 +105,19 @@ static int put_doc(struct cli *cli, enum avj_entity entity, const char *id)
     return CLI_DONE;
 }
 
-static int put_messages(struct cli *cli, const char *thread)
-{
-    const struct avj_doc *docs;
-    struct avj_error err = {0};
-    size_t count;
+struct exported {
+    struct cli *cli;
+    uint64_t messages;
+};
 
-    enum avj_status status = avj_store_messages(cli->store, thread, NULL, 0, &docs, &count, &err);
-    if (status != AVJ_OK)
-        return cli_error(cli, status, &err);
-    for (size_t i = 0; i < count && !cli->output_failed; i++)
-        cli_json(cli, cli_doc_json(&docs[i], false));
-    return CLI_DONE;
+static bool put_message(void *arg, const struct avj_doc *doc, int *code)
+{
+    struct exported *e = arg;
+
+    (void)code;
+    cli_json(e->cli, cli_doc_json(doc, false));
+    e->messages++;
+    return true;
 }
 
 /* The first place of a group; summaries are sorted by it. */
@@ -129,39 +135,35 @@ static size_t group_begin(const struct places *places, const char *group)
     return low;
 }
 
-static int put_thread(struct cli *cli, const char *thread, const struct places *summaries)
+static int put_thread(struct exported *e, const char *thread, const struct places *summaries)
 {
-    int code = put_doc(cli, AVJ_THREAD, thread);
+    int code = put_doc(e->cli, AVJ_THREAD, thread);
 
     if (code == CLI_DONE)
-        code = put_messages(cli, thread);
+        code = cli_each_message(e->cli, thread, NULL, NULL, put_message, e);
     for (size_t i = group_begin(summaries, thread); code == CLI_DONE && i < summaries->count; i++) {
         if (strcmp(summaries->place[i].group, thread) != 0)
             break;
-        code = put_doc(cli, AVJ_SUMMARY, summaries->place[i].id);
+        code = put_doc(e->cli, AVJ_SUMMARY, summaries->place[i].id);
     }
     return code;
 }
 
 /* Messages whose thread has not arrived, or was deleted elsewhere, have no place in an export. */
-static void name_the_rest(struct cli *cli)
+static void name_the_rest(const struct exported *e)
 {
-    const struct avj_doc *threads;
     struct avj_store_status status;
-    size_t count, listed = 0;
 
-    if (avj_store_status(cli->store, &status, NULL) != AVJ_OK ||
-        avj_store_list(cli->store, AVJ_THREAD, &threads, &count, NULL) != AVJ_OK)
+    if (avj_store_status(e->cli->store, &status, NULL) != AVJ_OK || e->cli->output_failed)
         return;
-    for (size_t i = 0; i < count; i++)
-        listed += threads[i].messages;
-    if (status.visible[AVJ_MESSAGE] > listed)
+    if (status.visible[AVJ_MESSAGE] > e->messages)
         cli_say("%llu messages of threads that are not here were left out",
-                (unsigned long long)(status.visible[AVJ_MESSAGE] - listed));
+                (unsigned long long)(status.visible[AVJ_MESSAGE] - e->messages));
 }
 
 static int put_all(struct cli *cli, const struct places *summaries)
 {
+    struct exported e = {.cli = cli};
     struct places projects, threads = {0};
 
     int code = places_of(cli, AVJ_PROJECT, &projects);
@@ -170,9 +172,9 @@ static int put_all(struct cli *cli, const struct places *summaries)
     if (code == CLI_DONE)
         code = places_of(cli, AVJ_THREAD, &threads);
     for (size_t i = 0; code == CLI_DONE && i < threads.count && !cli->output_failed; i++)
-        code = put_thread(cli, threads.place[i].id, summaries);
+        code = put_thread(&e, threads.place[i].id, summaries);
     if (code == CLI_DONE)
-        name_the_rest(cli);
+        name_the_rest(&e);
     places_free(&projects);
     places_free(&threads);
     return code;
@@ -180,6 +182,7 @@ static int put_all(struct cli *cli, const struct places *summaries)
 
 int cli_cmd_export(struct cli *cli)
 {
+    struct exported e = {.cli = cli};
     struct places summaries;
     char *thread = NULL;
 
@@ -187,7 +190,7 @@ int cli_cmd_export(struct cli *cli)
         return CLI_FAILED;
     int code = places_of(cli, AVJ_SUMMARY, &summaries);
     if (code == CLI_DONE)
-        code = thread ? put_thread(cli, thread, &summaries) : put_all(cli, &summaries);
+        code = thread ? put_thread(&e, thread, &summaries) : put_all(cli, &summaries);
     places_free(&summaries);
     free(thread);
     return code;

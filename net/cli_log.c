@@ -1,17 +1,11 @@
 /* avchat log: the entries as they stand in the journal, without folding them. */
-#include "net/cli.h"
-#include "replay/entry.h"
+#include "net/cli_log.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define GIST_TEXT 40  /* bytes shown of one text */
 #define GIST_MAX  300 /* bytes of a gist, about */
-
-struct range {
-    uint64_t from, to; /* 0: open */
-    const char *type;  /* NULL: all */
-};
 
 static void put_gist(FILE *out, struct avj_value value, int depth);
 
@@ -176,77 +170,89 @@ static void put_json(struct cli *cli, uint64_t seq, const struct avj_entry *entr
                             avj_json_from_value(entry->root)));
 }
 
-static bool wanted(const struct range *range, const struct avj_entry *entry)
+/* ---- passes over the log ---- */
+
+struct pass {
+    struct cli *cli;
+    struct cli_log_filter *filter;
+    struct avj_cursor *cursor;
+    uint64_t show; /* first record that may be shown */
+    uint64_t skip; /* so many that fit are not */
+    uint64_t left; /* so many are */
+    bool counts;   /* instead of showing: */
+    uint64_t count;
+    bool over; /* nothing more can fit */
+};
+
+static int show(struct pass *pass, uint64_t seq, const struct avj_entry *entry)
 {
-    if (!range->type)
-        return true;
-    if (entry->type == AVJ_ENTRY_TYPES && strcmp(range->type, "unknown") == 0)
-        return true;
-    return strlen(range->type) == entry->type_name.len &&
-           memcmp(range->type, entry->type_name.data, entry->type_name.len) == 0;
+    char when[AVJ_TIME_TEXT];
+    int code = CLI_DONE;
+
+    pass->count++;
+    if (pass->counts || pass->count <= pass->skip)
+        return CLI_DONE;
+    avj_time_format(avj_hlc_ms(entry->hlc), when);
+    if (pass->cli->json)
+        put_json(pass->cli, seq, entry, when);
+    else
+        code = put_row(pass->cli, seq, entry, when);
+    pass->over |= --pass->left == 0;
+    return code;
 }
 
-static int put_record(struct cli *cli, const struct avj_record *record, const struct range *range)
+static int take_record(struct pass *pass, const struct avj_record *record)
 {
     struct avj_error err = {0};
     struct avj_entry entry;
-    char when[AVJ_TIME_TEXT];
+    bool shown;
     int code = CLI_DONE;
 
     enum avj_status status = avj_entry_decode(record->data, record->len, &entry, &err);
     if (status == AVJ_EFORMAT) {
-        cli_say("record %llu is no entry: %s; run: avchat-fsck %s", (unsigned long long)record->seq,
-                err.message, cli->dir);
+        pass->over = pass->filter->to && record->seq >= pass->filter->to;
+        if (!pass->counts && record->seq >= pass->show)
+            cli_say("record %llu is no entry: %s; run: avchat-fsck %s",
+                    (unsigned long long)record->seq, err.message, pass->cli->dir);
         return CLI_DONE;
     }
-    if (status != AVJ_OK)
-        return cli_error(cli, status, &err);
-    if (wanted(range, &entry)) {
-        avj_time_format(avj_hlc_ms(entry.hlc), when);
-        if (cli->json)
-            put_json(cli, record->seq, &entry, when);
-        else
-            code = put_row(cli, record->seq, &entry, when);
+    if (status == AVJ_OK) {
+        status = cli_log_filter_look(pass->filter, record->seq, &entry, &shown, &pass->over);
+        if (status == AVJ_OK && shown && record->seq >= pass->show)
+            code = show(pass, record->seq, &entry);
+        avj_entry_release(&entry);
     }
-    avj_entry_release(&entry);
-    return code;
+    return status == AVJ_OK ? code : cli_error(pass->cli, status, &err);
 }
 
-/* Everything up to the journal's end as it is now, or the range's.  *over: the range has been
- * printed. */
-static int put_records(struct cli *cli, struct avj_cursor *cursor, const struct range *range,
-                       bool *over)
+/* Everything up to the journal's end as it is now, or the filter's. */
+static int run(struct pass *pass)
 {
     struct avj_error err = {0};
     struct avj_record record;
 
-    while (!cli->output_failed) {
-        enum avj_status status = avj_cursor_next(cursor, &record, &err);
+    while (!pass->cli->output_failed && !pass->over) {
+        enum avj_status status = avj_cursor_next(pass->cursor, &record, &err);
         if (status == AVJ_END)
             break;
         if (status != AVJ_OK)
-            return cli_error(cli, status, &err);
-        *over = range->to && record.seq >= range->to;
-        if (range->to && record.seq > range->to)
-            break;
-        int code = put_record(cli, &record, range);
-        if (code != CLI_DONE || *over)
+            return cli_error(pass->cli, status, &err);
+        int code = take_record(pass, &record);
+        if (code != CLI_DONE)
             return code;
     }
-    return cli_flush(cli) ? CLI_DONE : CLI_FAILED;
+    return pass->counts || cli_flush(pass->cli) ? CLI_DONE : CLI_FAILED;
 }
 
-static int follow(struct cli *cli, struct avj_journal *journal, struct avj_cursor *cursor,
-                  const struct range *range)
+static int follow(struct pass *pass, struct avj_journal *journal)
 {
     struct cli_stop stop;
-    bool over = false;
 
     int code = cli_stop_install(&stop);
     while (code == CLI_DONE) {
         avj_journal_woken(journal);
-        code = put_records(cli, cursor, range, &over);
-        if (code == CLI_DONE && over)
+        code = run(pass);
+        if (code == CLI_DONE && pass->over)
             break;
         if (code == CLI_DONE && !cli_stop_wait(&stop, avj_journal_wake_fd(journal)))
             break;
@@ -254,48 +260,76 @@ static int follow(struct cli *cli, struct avj_journal *journal, struct avj_curso
     return code;
 }
 
-static int take_range(struct cli *cli, struct range *range)
+static int open_cursor(struct pass *pass, struct avj_journal *journal, uint64_t read)
 {
-    const char *type = cli->value[OPT_TYPE];
+    struct avj_error err = {0};
 
-    *range = (struct range){.type = type};
-    if (cli_number(cli, OPT_FROM, UINT64_MAX, &range->from) != CLI_DONE ||
-        cli_number(cli, OPT_TO, UINT64_MAX, &range->to) != CLI_DONE)
-        return CLI_USAGE;
-    if (cli_given(cli, OPT_TO) && range->to == 0)
-        return cli_usage("--to: sequence numbers begin at 1");
-    if (!type || strcmp(type, "unknown") == 0)
-        return CLI_DONE;
-    for (int i = 0; i < AVJ_ENTRY_TYPES; i++)
-        if (strcmp(type, avj_entry_type_name((enum avj_entry_type)i)) == 0)
-            return CLI_DONE;
-    return cli_usage("--type: there are no entries of type '%s'; see avchat help log", type);
+    enum avj_status status = avj_cursor_open(journal, read, &pass->cursor, &err);
+    return status == AVJ_OK ? CLI_DONE : cli_error(pass->cli, status, &err);
+}
+
+/* How many fit: the newest ones are found by counting from the front. */
+static int count_first(struct pass *pass, struct avj_journal *journal, uint64_t read)
+{
+    struct pass counting = *pass;
+
+    counting.counts = true;
+    int code = open_cursor(&counting, journal, read);
+    if (code != CLI_DONE)
+        return code;
+    code = run(&counting);
+    avj_cursor_close(counting.cursor);
+    cli_log_filter_restart(pass->filter);
+    if (counting.count > pass->filter->limit)
+        pass->skip = counting.count - pass->filter->limit;
+    return code;
+}
+
+static int put_log(struct cli *cli, struct avj_journal *journal, struct cli_log_filter *filter)
+{
+    struct pass pass = {.cli = cli, .filter = filter, .left = UINT64_MAX};
+    struct avj_journal_info info;
+    struct avj_error err = {0};
+    uint64_t read;
+    int code = CLI_DONE;
+
+    enum avj_status status = avj_journal_info(journal, &info, &err);
+    if (status != AVJ_OK)
+        return cli_error(cli, status, &err);
+    cli_log_filter_begin(cli, filter, info.first_seq, info.next_seq, &read, &pass.show);
+    if (filter->limited && filter->first_ones)
+        pass.left = filter->limit;
+    else if (filter->limited && cli_log_filter_looks_inside(filter))
+        code = count_first(&pass, journal, read);
+    if (code == CLI_DONE)
+        code = open_cursor(&pass, journal, read);
+    if (code != CLI_DONE)
+        return code;
+    if (pass.left == 0)
+        code = CLI_DONE;
+    else
+        code = cli_given(cli, OPT_FOLLOW) ? follow(&pass, journal) : run(&pass);
+    avj_cursor_close(pass.cursor);
+    return code;
 }
 
 int cli_cmd_log(struct cli *cli)
 {
     struct avj_journal_options options = {.read_only = true};
+    struct cli_log_filter filter;
     struct avj_journal *journal;
-    struct avj_cursor *cursor;
     struct avj_error err = {0};
-    struct range range;
-    bool over = false;
 
-    int code = take_range(cli, &range);
-    if (code != CLI_DONE)
-        return code;
-    enum avj_status status = avj_journal_open(cli->dir, &options, &journal, &err);
-    if (status != AVJ_OK)
-        return cli_error(cli, status, &err);
-    status = avj_cursor_open(journal, range.from, &cursor, &err);
-    if (status != AVJ_OK)
-        code = cli_error(cli, status, &err);
-    else if (cli_given(cli, OPT_FOLLOW))
-        code = follow(cli, journal, cursor, &range);
-    else
-        code = put_records(cli, cursor, &range, &over);
-    if (status == AVJ_OK)
-        avj_cursor_close(cursor);
-    avj_journal_close(journal);
+    int code = cli_log_filter_take(cli, &filter);
+    if (code == CLI_DONE) {
+        enum avj_status status = avj_journal_open(cli->dir, &options, &journal, &err);
+        if (status != AVJ_OK) {
+            code = cli_error(cli, status, &err);
+        } else {
+            code = put_log(cli, journal, &filter);
+            avj_journal_close(journal);
+        }
+    }
+    cli_log_filter_release(&filter);
     return code;
 }

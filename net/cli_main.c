@@ -59,7 +59,7 @@ static int find_directory(struct cli *cli)
 static void show_opening(void *arg, uint64_t done, uint64_t total)
 {
     (void)arg;
-    if (total < 200000) /* below that it is there before it can be read */
+    if (total < CLI_SLOW_RECORDS)
         return;
     if (done < total)
         fprintf(stderr, "\r\033[Kopening: %d%%", (int)(done * 100 / total));
@@ -78,6 +78,9 @@ static int run(struct cli *cli)
     if (cli->command->open == CLI_OPEN_NONE)
         return cli->command->run(cli);
     options.read_only = options.journal.read_only = cli->command->open == CLI_OPEN_READ;
+    code = cli_moment(cli, OPT_AT, &options.at_seq, &options.at_ms);
+    if (code != CLI_DONE)
+        return code;
     options.progress = cli->error_terminal ? show_opening : NULL;
     enum avj_status status = avj_store_open(cli->dir, &options, &cli->store, &err);
     if (status != AVJ_OK)

@@ -75,7 +75,21 @@ static int put_message(struct cli *cli, const struct avj_doc *doc)
     return CLI_DONE;
 }
 
-static int put_messages(struct cli *cli, const char *thread, const char *before, size_t limit)
+struct listing {
+    struct cli *cli;
+    uint64_t left;
+};
+
+static bool list_message(void *arg, const struct avj_doc *doc, int *code)
+{
+    struct listing *l = arg;
+
+    *code = put_message(l->cli, doc);
+    return --l->left > 0;
+}
+
+/* The newest of them, before the message that is named. */
+static int put_newest(struct cli *cli, const char *thread, const char *before, size_t limit)
 {
     const struct avj_doc *docs;
     struct avj_error err = {0};
@@ -83,8 +97,6 @@ static int put_messages(struct cli *cli, const char *thread, const char *before,
 
     enum avj_status status =
         avj_store_messages(cli->store, thread, before, limit, &docs, &count, &err);
-    if (status == AVJ_ENOTFOUND && before)
-        return cli_fail("message %s is not in thread %s", before, thread);
     if (status != AVJ_OK)
         return cli_error(cli, status, &err);
     for (size_t i = 0; i < count && !cli->output_failed; i++)
@@ -93,24 +105,51 @@ static int put_messages(struct cli *cli, const char *thread, const char *before,
     return CLI_DONE;
 }
 
+/* NULL where the option is not given, and, with *code, where it names no message. */
+static char *message_at(struct cli *cli, enum cli_option option, int *code)
+{
+    char *id = NULL;
+
+    if (*code == CLI_DONE && cli_given(cli, option) &&
+        !(id = cli_resolve(cli, AVJ_MESSAGE, cli->value[option])))
+        *code = CLI_FAILED;
+    return id;
+}
+
+/* A thread that is longer than the limit is read from its end; all else from its beginning, or from
+ * behind --after, page by page. */
+static int put_messages(struct cli *cli, const char *thread, const char *after, const char *before,
+                        uint64_t limit)
+{
+    struct listing l = {.cli = cli, .left = limit};
+    struct avj_doc doc;
+
+    if (limit == 0)
+        return CLI_DONE;
+    enum avj_status status = avj_store_get(cli->store, AVJ_THREAD, thread, &doc);
+    if (status != AVJ_OK)
+        return cli_error(cli, status, NULL);
+    if (!after && (limit < doc.messages || (before && cli_given(cli, OPT_LIMIT))))
+        return put_newest(cli, thread, before, limit < doc.messages ? limit : doc.messages);
+    return cli_each_message(cli, thread, after, before, list_message, &l);
+}
+
 int cli_cmd_messages(struct cli *cli)
 {
-    uint64_t limit = 0;
-    char *before = NULL;
+    uint64_t limit = UINT64_MAX;
 
-    int code = cli_number(cli, OPT_LIMIT, SIZE_MAX, &limit);
+    int code = cli_number(cli, OPT_LIMIT, UINT64_MAX, &limit);
     if (code != CLI_DONE)
         return code;
     char *thread = cli_resolve(cli, AVJ_THREAD, cli->words[0]);
     if (!thread)
         return CLI_FAILED;
-    if (cli_given(cli, OPT_BEFORE))
-        before = cli_resolve(cli, AVJ_MESSAGE, cli->value[OPT_BEFORE]);
-    if (cli_given(cli, OPT_BEFORE) && !before)
-        code = CLI_FAILED;
-    else if (!cli_given(cli, OPT_LIMIT) || limit > 0) /* to the store, 0 means all */
-        code = put_messages(cli, thread, before, (size_t)limit);
+    char *after = message_at(cli, OPT_AFTER, &code);
+    char *before = message_at(cli, OPT_BEFORE, &code);
+    if (code == CLI_DONE)
+        code = put_messages(cli, thread, after, before, limit);
     free(before);
+    free(after);
     free(thread);
     return code;
 }

@@ -25,14 +25,16 @@ bool cli_is_group(const char *word)
 
 const struct cli_command *cli_command_find(char *const *words, size_t count, size_t *used)
 {
-    for (size_t i = 0; count && i < cli_command_count; i++) {
+    /* "conflicts restore" before "conflicts". */
+    for (size_t i = 0; count > 1 && i < cli_command_count; i++) {
         const char *name = cli_commands[i].name;
-        *used = 1;
-        if (strcmp(name, words[0]) == 0)
-            return &cli_commands[i];
         *used = 2;
-        if (count > 1 && first_word_is(name, words[0]) &&
-            strcmp(name + strlen(words[0]) + 1, words[1]) == 0)
+        if (first_word_is(name, words[0]) && strcmp(name + strlen(words[0]) + 1, words[1]) == 0)
+            return &cli_commands[i];
+    }
+    for (size_t i = 0; count && i < cli_command_count; i++) {
+        *used = 1;
+        if (strcmp(cli_commands[i].name, words[0]) == 0)
             return &cli_commands[i];
     }
     return NULL;

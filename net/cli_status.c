@@ -13,7 +13,6 @@ struct state {
     bool session;                /* a session is kept beside the log */
     int64_t oldest_ms;           /* age of the oldest pending change, -1: nothing is pending */
     long leader;                 /* process that syncs, 0: none */
-    size_t threads, messages;
 };
 
 /* The pid in DIR/sync.lock while somebody holds its lock; 0: nobody does. */
@@ -37,19 +36,6 @@ static long leader_of(const char *dir)
     return pid > 0 ? pid : 0;
 }
 
-static int count_documents(struct cli *cli, struct state *state)
-{
-    const struct avj_doc *docs;
-    struct avj_error err = {0};
-
-    enum avj_status status = avj_store_list(cli->store, AVJ_THREAD, &docs, &state->threads, &err);
-    if (status != AVJ_OK)
-        return cli_error(cli, status, &err);
-    for (size_t i = 0; i < state->threads; i++)
-        state->messages += docs[i].messages;
-    return CLI_DONE;
-}
-
 static int look(struct cli *cli, struct state *state)
 {
     struct avj_error err = {0};
@@ -66,7 +52,7 @@ static int look(struct cli *cli, struct state *state)
         state->oldest_ms =
             now > state->store.oldest_pending_ms ? now - state->store.oldest_pending_ms : 0;
     state->leader = leader_of(cli->dir);
-    return count_documents(cli, state);
+    return CLI_DONE;
 }
 
 static json_t *number_or_null(int64_t number, int64_t none)
@@ -104,7 +90,8 @@ static void put_json(struct cli *cli, const struct state *state)
                        (json_int_t)s->conflicts, "lastAckAt", s->last_ack_ms ? when : NULL,
                        "leader", number_or_null(state->leader, 0), "user", state->user, "digest",
                        digest, "unknownEntries", (json_int_t)s->unknown_entries, "threads",
-                       (json_int_t)state->threads, "messages", (json_int_t)state->messages));
+                       (json_int_t)s->visible[AVJ_THREAD], "messages",
+                       (json_int_t)s->visible[AVJ_MESSAGE]));
 }
 
 static void put_age(int64_t ms)
@@ -157,13 +144,22 @@ static void put_outbox(const struct state *state)
     if (s->parked)
         printf("parked     %llu; see: avchat parked\n", (unsigned long long)s->parked);
     if (s->conflicts)
-        printf("conflicts  %llu\n", (unsigned long long)s->conflicts);
+        printf("conflicts  %llu; see: avchat conflicts\n", (unsigned long long)s->conflicts);
     cli_local_time(s->last_ack_ms, when);
     if (*when)
         printf("confirmed  last %s\n", when);
     if (s->unknown_entries)
         printf("unknown    %llu entries are of types that this version does not know\n",
                (unsigned long long)s->unknown_entries);
+}
+
+static void put_holdings(const struct state *state)
+{
+    unsigned long long threads = state->store.visible[AVJ_THREAD];
+    unsigned long long messages = state->store.visible[AVJ_MESSAGE];
+
+    printf("holds      %llu thread%s, %llu message%s\n", threads, threads == 1 ? "" : "s", messages,
+           messages == 1 ? "" : "s");
 }
 
 int cli_cmd_status(struct cli *cli)
@@ -181,8 +177,7 @@ int cli_cmd_status(struct cli *cli)
     printf("size       %llu records, %llu bytes in %llu segment%s\n",
            (unsigned long long)state.store.records, (unsigned long long)state.store.bytes,
            (unsigned long long)state.store.segments, state.store.segments == 1 ? "" : "s");
-    printf("holds      %zu thread%s, %zu message%s\n", state.threads, state.threads == 1 ? "" : "s",
-           state.messages, state.messages == 1 ? "" : "s");
+    put_holdings(&state);
     put_server(&state);
     put_outbox(&state);
     return CLI_DONE;

@@ -35,8 +35,32 @@ static const struct cli_use login_uses[] = {
     {OPT_CREATE, NULL, "make the account first"},
     END,
 };
+static const struct cli_use list_uses[] = {
+    {OPT_LIMIT, "N", "only the first N"},
+    {OPT_AFTER, "THREAD", "only those behind this thread: the next page"},
+    {OPT_PROJECT, "PROJECT", "only those of this project"},
+    {OPT_TAG, "TAG", "only those with this tag"},
+    {OPT_AT, "SEQ|TIME", "as it was then"},
+    END,
+};
 static const struct cli_use tag_uses[] = {
     {OPT_REMOVE, NULL, "take the tags off instead"},
+    {OPT_CLEAR, NULL, "take all tags off; those that are named take their place"},
+    END,
+};
+static const struct cli_use move_uses[] = {
+    {OPT_NONE, NULL, "into no project"},
+    END,
+};
+static const struct cli_use project_uses[] = {
+    {OPT_DESCRIPTION, "TEXT", "what it is about; empty: none"},
+    {OPT_PROMPT, "TEXT", "what an assistant is told first; empty: none"},
+    {OPT_COLOR, "N", "number of its color"},
+    END,
+};
+static const struct cli_use project_delete_uses[] = {
+    {OPT_MOVE_TO, "PROJECT", "its threads go to this project"},
+    {OPT_DELETE_THREADS, NULL, "delete its threads too, with all that is in them"},
     END,
 };
 static const struct cli_use send_uses[] = {
@@ -49,8 +73,21 @@ static const struct cli_use trim_uses[] = {
     END,
 };
 static const struct cli_use messages_uses[] = {
-    {OPT_LIMIT, "N", "only the newest N"},
+    {OPT_LIMIT, "N", "only the newest N; with --after the first N behind it"},
     {OPT_BEFORE, "MSG", "only those before this message"},
+    {OPT_AFTER, "MSG", "only those behind this message"},
+    {OPT_AT, "SEQ|TIME", "as it was then"},
+    END,
+};
+static const struct cli_use export_uses[] = {
+    {OPT_AT, "SEQ|TIME", "as it was then"},
+    END,
+};
+static const struct cli_use search_uses[] = {
+    {OPT_THREAD, "THREAD", "only in this thread"},
+    {OPT_LIMIT, "N", "only the newest N"},
+    {OPT_MATCH_CASE, NULL, "upper and lower case are not the same"},
+    {OPT_AT, "SEQ|TIME", "as it was then"},
     END,
 };
 static const struct cli_use import_uses[] = {
@@ -68,8 +105,17 @@ static const struct cli_use sync_uses[] = {
 static const struct cli_use log_uses[] = {
     {OPT_FROM, "N", "from this sequence number on"},
     {OPT_TO, "N", "up to and with this sequence number"},
-    {OPT_TYPE, "T", "only entries of this type (local, push, ack, ...; unknown)"},
+    {OPT_SINCE, "TIME", "only what was written from then on"},
+    {OPT_UNTIL, "TIME", "only what was written before then"},
+    {OPT_TYPE, "T[,T...]", "only entries of these types (local, push, ack, ...; unknown)"},
+    {OPT_THREAD, "THREAD", "only those about this thread and what is in it"},
+    {OPT_MESSAGE, "MSG", "only those about this message"},
+    {OPT_LIMIT, "N", "only the newest N; with --from or --since the first N"},
     {OPT_FOLLOW, NULL, "stay, and print what is appended"},
+    END,
+};
+static const struct cli_use compact_uses[] = {
+    {OPT_KEEP, "all|DAYSd|SIZE", "from now on, keep what nothing needs any more so long"},
     END,
 };
 static const struct cli_use serve_uses[] = {
@@ -87,6 +133,46 @@ static const char login_about[] =
     "Signs in at the journal's server. The password is asked for on the terminal, or read from the "
     "first line of stdin. "
     "What a guest wrote into the journal before is claimed by the account.";
+static const char list_about[] =
+    "Lists the threads, pinned ones first, then by their last message, the newest first: id, last "
+    "message, messages, pinned, state, title. With --at they are listed as they were after record "
+    "SEQ (see avchat log), or at TIME: 2026-11-22, '2026-11-22 18:09', ISO 8601, or -30m, -2h, "
+    "-3d, "
+    "-1w for so long ago; without a zone it is local time.";
+static const char tag_about[] = "Adds tags behind those that the thread has; without a TAG, lists "
+                                "them. THREAD may be shortened to 4 or more first characters.";
+static const char share_about[] =
+    "Makes a thread public and prints the id that it is shared under. "
+    "A thread that is shared already keeps its id.";
+static const char unshare_about[] =
+    "Makes a thread private again. Shared once more it gets another id.";
+static const char project_delete_about[] =
+    "Deletes a project. Its threads stay, in no project, unless --move-to or --delete-threads says "
+    "otherwise.";
+static const char project_edit_about[] =
+    "Changes what the options name and leaves the rest. To change the name: avchat project rename.";
+static const char summary_about[] =
+    "Keeps a summary of the thread up to and with MSG and prints its id. TEXT - or no TEXT reads "
+    "stdin to its end.";
+static const char search_about[] =
+    "Finds messages whose content, and threads whose title, has every one of the words, inside "
+    "other words too; the newest first. Words in quotes are looked for as they stand.";
+static const char conflicts_about[] =
+    "Lists what lost a merge and has been neither restored nor dismissed: number, time, kind, id, "
+    "whose edit lost, and what it was.";
+static const char restore_about[] =
+    "Makes what was lost an edit of today. A document that was deleted is made again.";
+static const char dismiss_about[] =
+    "Takes a conflict off the list. What was lost stays in the log.";
+static const char snapshot_about[] =
+    "Writes down where everything stands, so that opening need not replay what came before. "
+    "Happens "
+    "by itself when it pays. Snapshots may be deleted: the log has everything.";
+static const char log_about[] =
+    "Prints the journal's entries: sequence number, time, type, entity, id, operation and a gist; "
+    "with --json in full. TIME: 2026-11-22, '2026-11-22 18:09', ISO 8601, or -30m, -2h, -3d, -1w "
+    "for "
+    "so long ago; without a zone it is local time.";
 static const char branch_about[] = "Copies the thread and its messages up to and with MSG (else "
                                    "all) into a new thread and prints the new thread's id.";
 static const char send_about[] =
@@ -119,10 +205,16 @@ static const char serve_about[] = "Serves an Appwrite-compatible API over this j
 static const char compact_about[] =
     "Rewrites the journal's finished segments into large, well-compressed ones; every record "
     "stays. "
-    "Programs that run for long do this by themselves. Others may use the journal meanwhile, and "
-    "it may be interrupted at any time.";
+    "Programs that run for long do this by themselves. With --keep it also drops texts and other "
+    "fields that nothing shows or needs any more (what was edited since, or deleted, on this and "
+    "on "
+    "the server's side) once they are older than DAYS, or lie behind the newest SIZE bytes of the "
+    "log (500M; 0: at once). That something was done, when and as which version is kept for ever. "
+    "The setting stays in the journal for the next time; all, as at first, keeps everything. "
+    "Others "
+    "may use the journal meanwhile, and it may be interrupted at any time.";
 static const char id_about[] =
-    "THREAD and MSG may be shortened to 4 or more first characters where those fit one only.";
+    "Ids may be shortened to 4 or more first characters where these fit one only.";
 
 const struct cli_command cli_commands[] = {
     {"init", "", "make a journal", init_about, init_uses, 0, 0, CLI_OPEN_NONE, cli_cmd_init},
@@ -133,20 +225,36 @@ const struct cli_command cli_commands[] = {
      cli_cmd_whoami},
     {"thread new", "[TITLE]", "begin a thread and print its id", NULL, NULL, 0, 1, CLI_OPEN_WRITE,
      cli_cmd_thread_new},
-    {"thread list", "", "list the threads, pinned first, then the newest", NULL, NULL, 0, 0,
-     CLI_OPEN_READ, cli_cmd_thread_list},
+    {"thread list", "", "list the threads, pinned first, then the newest", list_about, list_uses, 0,
+     0, CLI_OPEN_READ, cli_cmd_thread_list},
     {"thread rename", "THREAD TITLE", "give a thread another title", id_about, NULL, 2, 2,
      CLI_OPEN_WRITE, cli_cmd_thread_rename},
     {"thread pin", "THREAD", "keep a thread on top", id_about, NULL, 1, 1, CLI_OPEN_WRITE,
      cli_cmd_thread_pin},
     {"thread unpin", "THREAD", "undo pin", id_about, NULL, 1, 1, CLI_OPEN_WRITE,
      cli_cmd_thread_unpin},
-    {"thread tag", "THREAD TAG ...", "add tags to a thread", id_about, tag_uses, 2, 65,
-     CLI_OPEN_WRITE, cli_cmd_thread_tag},
+    {"thread tag", "THREAD [TAG ...]", "add tags to a thread, or list them", tag_about, tag_uses, 1,
+     65, CLI_OPEN_WRITE, cli_cmd_thread_tag},
+    {"thread share", "THREAD", "make a thread public and print its share id", share_about, NULL, 1,
+     1, CLI_OPEN_WRITE, cli_cmd_thread_share},
+    {"thread unshare", "THREAD", "undo share", unshare_about, NULL, 1, 1, CLI_OPEN_WRITE,
+     cli_cmd_thread_unshare},
+    {"thread move", "THREAD [PROJECT]", "put a thread into a project", id_about, move_uses, 1, 2,
+     CLI_OPEN_WRITE, cli_cmd_thread_move},
     {"thread branch", "THREAD [MSG]", "copy a thread up to a message", branch_about, NULL, 1, 2,
      CLI_OPEN_WRITE, cli_cmd_thread_branch},
     {"thread delete", "THREAD", "delete a thread with its messages", id_about, NULL, 1, 1,
      CLI_OPEN_WRITE, cli_cmd_thread_delete},
+    {"project new", "NAME", "make a project and print its id", NULL, project_uses, 1, 1,
+     CLI_OPEN_WRITE, cli_cmd_project_new},
+    {"project list", "", "list the projects", NULL, NULL, 0, 0, CLI_OPEN_READ,
+     cli_cmd_project_list},
+    {"project rename", "PROJECT NAME", "give a project another name", id_about, NULL, 2, 2,
+     CLI_OPEN_WRITE, cli_cmd_project_rename},
+    {"project edit", "PROJECT", "change what a project is about", project_edit_about, project_uses,
+     1, 1, CLI_OPEN_WRITE, cli_cmd_project_edit},
+    {"project delete", "PROJECT", "delete a project", project_delete_about, project_delete_uses, 1,
+     1, CLI_OPEN_WRITE, cli_cmd_project_delete},
     {"send", "THREAD [TEXT | -]", "append a message and print its id", send_about, send_uses, 1, 2,
      CLI_OPEN_WRITE, cli_cmd_send},
     {"edit", "MSG [TEXT | -]", "give a message another text", id_about, NULL, 1, 2, CLI_OPEN_WRITE,
@@ -156,11 +264,17 @@ const struct cli_command cli_commands[] = {
      CLI_OPEN_WRITE, cli_cmd_trim},
     {"messages", "THREAD", "print a thread's messages", messages_about, messages_uses, 1, 1,
      CLI_OPEN_READ, cli_cmd_messages},
+    {"summary add", "THREAD MSG [TEXT | -]", "keep a summary and print its id", summary_about, NULL,
+     2, 3, CLI_OPEN_WRITE, cli_cmd_summary_add},
+    {"summary list", "THREAD", "list the summaries of a thread", id_about, NULL, 1, 1,
+     CLI_OPEN_READ, cli_cmd_summary_list},
+    {"search", "WORD ...", "find messages and threads by words", search_about, search_uses, 1, 64,
+     CLI_OPEN_READ, cli_cmd_search},
     {"watch", "[THREAD]", "print changes as they happen", watch_about, NULL, 0, 1, CLI_OPEN_READ,
      cli_cmd_watch},
     {"import", "FILE | -", "take in JSON lines", import_about, import_uses, 1, 1, CLI_OPEN_WRITE,
      cli_cmd_import},
-    {"export", "[THREAD]", "print JSON lines", export_about, NULL, 0, 1, CLI_OPEN_READ,
+    {"export", "[THREAD]", "print JSON lines", export_about, export_uses, 0, 1, CLI_OPEN_READ,
      cli_cmd_export},
     {"sync", "", "push what is pending, pull what is new", NULL, sync_uses, 0, 0, CLI_OPEN_WRITE,
      cli_cmd_sync},
@@ -173,8 +287,17 @@ const struct cli_command cli_commands[] = {
     {"retry", "ID", "let a parked change try again", id_about, NULL, 1, 1, CLI_OPEN_WRITE,
      cli_cmd_retry},
     {"drop", "ID", "give a parked change up", id_about, NULL, 1, 1, CLI_OPEN_WRITE, cli_cmd_drop},
-    {"log", "", "print the journal's entries", NULL, log_uses, 0, 0, CLI_OPEN_NONE, cli_cmd_log},
-    {"compact", "", "rewrite finished segments into less space", compact_about, NULL, 0, 0,
+    {"conflicts", "", "list what lost a merge", conflicts_about, NULL, 0, 0, CLI_OPEN_READ,
+     cli_cmd_conflicts},
+    {"conflicts restore", "ID", "make what was lost an edit of today", restore_about, NULL, 1, 1,
+     CLI_OPEN_WRITE, cli_cmd_conflicts_restore},
+    {"conflicts dismiss", "ID", "take a conflict off the list", dismiss_about, NULL, 1, 1,
+     CLI_OPEN_WRITE, cli_cmd_conflicts_dismiss},
+    {"log", "", "print the journal's entries", log_about, log_uses, 0, 0, CLI_OPEN_NONE,
+     cli_cmd_log},
+    {"snapshot", "", "write down where everything stands", snapshot_about, NULL, 0, 0,
+     CLI_OPEN_WRITE, cli_cmd_snapshot},
+    {"compact", "", "rewrite finished segments into less space", compact_about, compact_uses, 0, 0,
      CLI_OPEN_NONE, cli_cmd_compact},
     {"serve", "", "be an Appwrite server over this journal", serve_about, serve_uses, 0, 0,
      CLI_OPEN_WRITE, cli_cmd_serve},

@@ -79,19 +79,77 @@ static int put_thread(struct cli *cli, const struct avj_doc *doc)
     return CLI_DONE;
 }
 
+/* What a listing leaves out. */
+struct listing {
+    struct cli *cli;
+    const char *project, *tag; /* NULL: any */
+    uint64_t left;
+};
+
+static bool has_tag(struct avj_value fields, const char *tag)
+{
+    struct avj_value tags;
+
+    if (!avj_value_get(fields, "tags", &tags) || tags.kind != AVJ_LIST)
+        return false;
+    for (size_t i = 0; i < tags.len; i++)
+        if (avj_value_text_is(avj_value_item(tags, i), tag))
+            return true;
+    return false;
+}
+
+static int wanted(const struct listing *l, const struct avj_doc *doc, bool *is)
+{
+    struct avj_tree *tree;
+    struct avj_value project;
+
+    *is = true;
+    if (!l->project && !l->tag)
+        return CLI_DONE;
+    if (avj_tree_parse(doc->fields.data, doc->fields.len, &tree) != AVJ_OK)
+        return cli_fail("out of memory");
+    struct avj_value fields = avj_tree_root(tree);
+    if (l->project)
+        *is =
+            avj_value_get(fields, "projectId", &project) && avj_value_text_is(project, l->project);
+    if (*is && l->tag)
+        *is = has_tag(fields, l->tag);
+    avj_tree_free(tree);
+    return CLI_DONE;
+}
+
+static bool list_thread(void *arg, const struct avj_doc *doc, int *code)
+{
+    struct listing *l = arg;
+    bool is;
+
+    *code = wanted(l, doc, &is);
+    if (*code != CLI_DONE || !is)
+        return true;
+    *code = put_thread(l->cli, doc);
+    return --l->left > 0;
+}
+
 int cli_cmd_thread_list(struct cli *cli)
 {
-    const struct avj_doc *docs;
-    struct avj_error err = {0};
-    size_t count;
+    struct listing l = {.cli = cli, .tag = cli->value[OPT_TAG], .left = UINT64_MAX};
+    char *after = NULL, *project = NULL;
 
-    enum avj_status status = avj_store_list(cli->store, AVJ_THREAD, &docs, &count, &err);
-    if (status != AVJ_OK)
-        return cli_error(cli, status, &err);
-    for (size_t i = 0; i < count && !cli->output_failed; i++)
-        if (put_thread(cli, &docs[i]) != CLI_DONE)
-            return CLI_FAILED;
-    return CLI_DONE;
+    int code = cli_number(cli, OPT_LIMIT, UINT64_MAX, &l.left);
+    if (code != CLI_DONE || l.left == 0)
+        return code;
+    if (cli_given(cli, OPT_PROJECT) &&
+        !(project = cli_resolve(cli, AVJ_PROJECT, cli->value[OPT_PROJECT])))
+        code = CLI_FAILED;
+    if (code == CLI_DONE && cli_given(cli, OPT_AFTER) &&
+        !(after = cli_resolve(cli, AVJ_THREAD, cli->value[OPT_AFTER])))
+        code = CLI_FAILED;
+    l.project = project;
+    if (code == CLI_DONE)
+        code = cli_each_thread(cli, after, list_thread, &l);
+    free(after);
+    free(project);
+    return code;
 }
 
 int cli_cmd_thread_rename(struct cli *cli)
@@ -122,36 +180,15 @@ int cli_cmd_thread_delete(struct cli *cli)
     return code;
 }
 
-/* Updates the one field whose value `pack` already holds behind its name, and updatedAt.  Releases
- * pack. */
-static int update_field(struct cli *cli, const char *id, struct avj_pack *pack)
-{
-    struct avj_error err = {0};
-    struct avj_mutation mutation = {AVJ_UPDATE, AVJ_THREAD, id, {0}};
-    enum avj_status status = AVJ_ENOMEM;
-    char now[AVJ_TIME_TEXT];
-
-    avj_time_format(avj_hlc_ms(avj_store_stamp(cli->store)), now);
-    avj_pack_cstr(pack, "updatedAt");
-    avj_pack_cstr(pack, now);
-    mutation.fields = (struct avj_fields){pack->data, pack->len};
-    if (!pack->failed)
-        status = avj_store_mutate(cli->store, &mutation, 1, AVJ_DURABLE, NULL, &err);
-    avj_pack_release(pack);
-    return status == AVJ_OK ? done(cli, id) : cli_error(cli, status, &err);
-}
-
 static int set_pinned(struct cli *cli, bool pinned)
 {
-    struct avj_pack pack = {0};
+    struct avj_error err = {0};
 
     char *id = cli_resolve(cli, AVJ_THREAD, cli->words[0]);
     if (!id)
         return CLI_FAILED;
-    avj_pack_map(&pack, 2);
-    avj_pack_cstr(&pack, "isPinned");
-    avj_pack_bool(&pack, pinned);
-    int code = update_field(cli, id, &pack);
+    enum avj_status status = avj_thread_pin(cli->store, id, pinned, &err);
+    int code = status == AVJ_OK ? done(cli, id) : cli_error(cli, status, &err);
     free(id);
     return code;
 }
@@ -166,70 +203,133 @@ int cli_cmd_thread_unpin(struct cli *cli)
     return set_pinned(cli, false);
 }
 
-static bool named(const struct cli *cli, struct avj_value tag)
+/* ---- tags ---- */
+
+/* The tags of a thread, one a line. */
+static int put_tags(struct cli *cli, const char *id)
 {
-    for (size_t i = 1; i < cli->word_count; i++)
-        if (avj_value_text_is(tag, cli->words[i]))
-            return true;
-    return false;
+    struct avj_value tags = {.kind = AVJ_NIL};
+    struct avj_tree *tree;
+    struct avj_doc doc;
+
+    enum avj_status status = avj_store_get(cli->store, AVJ_THREAD, id, &doc);
+    if (status == AVJ_OK)
+        status = avj_tree_parse(doc.fields.data, doc.fields.len, &tree);
+    if (status != AVJ_OK)
+        return cli_error(cli, status, NULL);
+    (void)avj_value_get(avj_tree_root(tree), "tags", &tags);
+    if (cli->json) {
+        json_t *list = tags.kind == AVJ_LIST ? avj_json_from_value(tags) : json_array();
+        cli_json(cli, json_pack("{s:s, s:s, s:o}", "kind", "thread", "id", id, "tags", list));
+    }
+    for (size_t i = 0; !cli->json && tags.kind == AVJ_LIST && i < tags.len; i++) {
+        struct avj_value tag = avj_value_item(tags, i);
+        if (tag.kind == AVJ_TEXT)
+            cli_cell(cli, 0, tag.text, tag.len);
+        cli_row_end(cli);
+    }
+    avj_tree_free(tree);
+    return CLI_DONE;
 }
 
-static bool named_before(const struct cli *cli, size_t index)
+static int check_tags(struct cli *cli)
 {
-    for (size_t i = 1; i < index; i++)
-        if (strcmp(cli->words[i], cli->words[index]) == 0)
-            return true;
-    return false;
-}
+    bool remove = cli_given(cli, OPT_REMOVE), clear = cli_given(cli, OPT_CLEAR);
 
-/* The tags as they are to be: those there that are not named, then (unless they are taken off) the
- * named ones. */
-static void pack_tags(const struct cli *cli, struct avj_value old, struct avj_pack *pack)
-{
-    bool remove = cli_given(cli, OPT_REMOVE);
-    size_t have = old.kind == AVJ_LIST ? old.len : 0, count = 0;
-
-    for (size_t i = 0; i < have; i++)
-        count += !named(cli, avj_value_item(old, i));
-    for (size_t i = 1; !remove && i < cli->word_count; i++)
-        count += !named_before(cli, i);
-    avj_pack_list(pack, count);
-    for (size_t i = 0; i < have; i++)
-        if (!named(cli, avj_value_item(old, i)))
-            avj_pack_value(pack, avj_value_item(old, i));
-    for (size_t i = 1; !remove && i < cli->word_count; i++)
-        if (!named_before(cli, i))
-            avj_pack_cstr(pack, cli->words[i]);
+    for (size_t i = 1; i < cli->word_count; i++) {
+        if (cli_check_text("tag", cli->words[i]) != CLI_DONE)
+            return CLI_USAGE;
+        if (!*cli->words[i])
+            return cli_usage("a tag can not be empty");
+    }
+    if (remove && clear)
+        return cli_usage("--remove and --clear exclude each other");
+    if (remove && cli->word_count == 1)
+        return cli_usage("--remove needs the tags to take off; --clear takes all off");
+    return CLI_DONE;
 }
 
 int cli_cmd_thread_tag(struct cli *cli)
 {
-    struct avj_pack pack = {0};
-    struct avj_value old = {0};
-    struct avj_tree *tree;
-    struct avj_doc doc;
+    struct avj_error err = {0};
+    enum avj_tagging how = cli_given(cli, OPT_CLEAR)    ? AVJ_TAGS_SET
+                           : cli_given(cli, OPT_REMOVE) ? AVJ_TAGS_REMOVE
+                                                        : AVJ_TAGS_ADD;
 
-    for (size_t i = 1; i < cli->word_count; i++)
-        if (cli_check_text("tag", cli->words[i]) != CLI_DONE)
-            return CLI_USAGE;
+    if (check_tags(cli) != CLI_DONE)
+        return CLI_USAGE;
     char *id = cli_resolve(cli, AVJ_THREAD, cli->words[0]);
     if (!id)
         return CLI_FAILED;
-    int code = CLI_FAILED;
-    if (avj_store_get(cli->store, AVJ_THREAD, id, &doc) == AVJ_OK &&
-        avj_tree_parse(doc.fields.data, doc.fields.len, &tree) == AVJ_OK) {
-        (void)avj_value_get(avj_tree_root(tree), "tags", &old);
-        avj_pack_map(&pack, 2);
-        avj_pack_cstr(&pack, "tags");
-        pack_tags(cli, old, &pack);
-        avj_tree_free(tree);
-        code = update_field(cli, id, &pack);
+    int code = CLI_DONE;
+    if (cli->word_count == 1 && how == AVJ_TAGS_ADD) {
+        code = put_tags(cli, id);
     } else {
-        cli_say("out of memory");
+        enum avj_status status = avj_thread_tag(
+            cli->store, id, how, (const char *const *)cli->words + 1, cli->word_count - 1, &err);
+        code = status == AVJ_OK ? done(cli, id) : cli_error(cli, status, &err);
     }
     free(id);
     return code;
 }
+
+/* ---- sharing, projects ---- */
+
+int cli_cmd_thread_share(struct cli *cli)
+{
+    struct avj_error err = {0};
+    char share[AVJ_SHARE_TEXT];
+
+    char *id = cli_resolve(cli, AVJ_THREAD, cli->words[0]);
+    if (!id)
+        return CLI_FAILED;
+    enum avj_status status = avj_thread_share(cli->store, id, share, &err);
+    int code = status == AVJ_OK ? CLI_DONE : cli_error(cli, status, &err);
+    if (code == CLI_DONE && cli->json) {
+        cli_json(cli, json_pack("{s:s, s:s, s:s}", "kind", "thread", "id", id, "shareId", share));
+    } else if (code == CLI_DONE) {
+        cli_cell_text(cli, 0, share); /* another client may have made it */
+        cli_row_end(cli);
+    }
+    free(id);
+    return code;
+}
+
+int cli_cmd_thread_unshare(struct cli *cli)
+{
+    struct avj_error err = {0};
+
+    char *id = cli_resolve(cli, AVJ_THREAD, cli->words[0]);
+    if (!id)
+        return CLI_FAILED;
+    enum avj_status status = avj_thread_unshare(cli->store, id, &err);
+    int code = status == AVJ_OK ? done(cli, id) : cli_error(cli, status, &err);
+    free(id);
+    return code;
+}
+
+int cli_cmd_thread_move(struct cli *cli)
+{
+    struct avj_error err = {0};
+    bool none = cli_given(cli, OPT_NONE);
+    char *project = NULL;
+
+    if (none == (cli->word_count == 2))
+        return cli_usage("thread move needs a project to move to, or --none");
+    char *id = cli_resolve(cli, AVJ_THREAD, cli->words[0]);
+    if (id && !none)
+        project = cli_resolve(cli, AVJ_PROJECT, cli->words[1]);
+    int code = id && (none || project) ? CLI_DONE : CLI_FAILED;
+    if (code == CLI_DONE) {
+        enum avj_status status = avj_thread_move(cli->store, id, project, &err);
+        code = status == AVJ_OK ? done(cli, id) : cli_error(cli, status, &err);
+    }
+    free(project);
+    free(id);
+    return code;
+}
+
+/* ---- branching ---- */
 
 /* The message to branch at: the one named, else the thread's newest.  NULL after having said why;
  * the caller frees. */

@@ -47,7 +47,8 @@ static enum avj_engine_phase phase_of(const struct engine *engine, int64_t wait_
         return AVJ_PHASE_PUSH;
     if (engine->pull && !engine->pull_quick)
         return AVJ_PHASE_PULL;
-    if (!engine->push)
+    /* Before its first sweep has ended nobody is up to date. */
+    if (!engine->push || (engine->options->follow && !engine->swept))
         return AVJ_PHASE_CONNECT;
     return engine->options->follow ? AVJ_PHASE_LIVE : AVJ_PHASE_PUSH;
 }

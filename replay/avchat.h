@@ -13,6 +13,7 @@
 #include "replay/entry.h"
 #include "replay/events.h"
 #include "replay/fields.h"
+#include "replay/history.h"
 #include "replay/schema.h"
 #include "replay/search.h"
 #include "replay/store.h"

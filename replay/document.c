@@ -15,7 +15,8 @@ void avj_blob_take(struct avj_blob *blob, struct avj_pack *pack)
 {
     free(blob->data);
     /* The pack grew by doubling; what is kept for long is kept tight. */
-    uint8_t *tight = pack->len ? realloc(pack->data, pack->len) : NULL;
+    bool loose = pack->cap - pack->len > pack->len / 4 + 32;
+    uint8_t *tight = loose && pack->len ? realloc(pack->data, pack->len) : NULL;
     blob->data = tight ? tight : pack->data;
     blob->len = pack->len;
     *pack = (struct avj_pack){0};
@@ -207,12 +208,16 @@ bool avj_field_same(enum avj_entity entity, struct avj_value name, struct avj_va
 }
 
 /* Fields that this program would write in another way: through a tree. */
-static void facts_of_tree(enum avj_entity entity, struct avj_fields fields, struct avj_facts *facts)
+static enum avj_status facts_of_tree(enum avj_entity entity, struct avj_fields fields,
+                                     struct avj_facts *facts)
 {
     struct avj_tree *tree;
     *facts = (struct avj_facts){.created_ms = 0};
-    if (!fields.len || avj_tree_parse(fields.data, fields.len, &tree) != AVJ_OK)
-        return;
+    if (!fields.len)
+        return AVJ_OK;
+    enum avj_status status = avj_tree_parse(fields.data, fields.len, &tree);
+    if (status != AVJ_OK)
+        return status == AVJ_ENOMEM ? status : AVJ_OK;
     struct avj_value root = avj_tree_root(tree), v;
     if (avj_value_get(root, "createdAt", &v))
         (void)value_time(v, &facts->created_ms);
@@ -224,12 +229,14 @@ static void facts_of_tree(enum avj_entity entity, struct avj_fields fields, stru
         facts->thread = (struct avj_slice){v.text, v.len};
     }
     avj_tree_free(tree);
+    return AVJ_OK;
 }
 
-void avj_fields_facts(enum avj_entity entity, struct avj_fields fields, struct avj_facts *facts)
+enum avj_status avj_fields_facts(enum avj_entity entity, struct avj_fields fields,
+                                 struct avj_facts *facts)
 {
-    if (!avj_fields_plain(entity, fields, true, facts))
-        facts_of_tree(entity, fields, facts);
+    return avj_fields_plain(entity, fields, true, facts) ? AVJ_OK
+                                                         : facts_of_tree(entity, fields, facts);
 }
 
 /* kept + base + pending, where there is something kept. */

@@ -26,6 +26,8 @@ struct avj_known_row {
     int64_t version_ms;
     bool deleted;           /* a tombstone: states up to `version` are history */
     bool loaded;            /* `fields` are here */
+    bool dropped;           /* and only a mark: the entry is a stub */
+    uint64_t hash;          /* dropped: XXH3-64 of what they were */
     uint64_t seq;           /* entry that holds them */
     struct avj_blob fields; /* canonical, no nils */
 };
@@ -33,6 +35,8 @@ struct avj_known_row {
 struct avj_pending {
     uint64_t seq;
     uint64_t hlc; /* 0 until it is loaded, where it comes out of a slot */
+    uint64_t
+        settled_at; /* its entry is a stub: the entry that it stops being pending at; 0: none */
     enum avj_op op;
     bool attempted;
     bool trimmed;           /* a merge took some of its fields: they are only here */
@@ -99,8 +103,10 @@ AVJ_CHECKED enum avj_status avj_document_state(const struct avj_document *docume
 /* The text/time/bool of a top-level field out of canonical fields; false when absent. */
 bool avj_fields_get(struct avj_fields fields, const char *name, struct avj_tree **tree,
                     struct avj_value *out);
-/* What the orders need, of fields in whatever form.  facts->thread points into `fields`. */
-void avj_fields_facts(enum avj_entity entity, struct avj_fields fields, struct avj_facts *facts);
+/* What the orders need, of fields in whatever form.  facts->thread points into `fields`.
+ * AVJ_ENOMEM. */
+AVJ_CHECKED enum avj_status avj_fields_facts(enum avj_entity entity, struct avj_fields fields,
+                                             struct avj_facts *facts);
 
 /* Equal as far as the field's meaning goes: times by the moment, nil like absent. */
 bool avj_field_same(enum avj_entity entity, struct avj_value name, struct avj_value a,

@@ -5,7 +5,9 @@
  *
  * Keys that every entry may carry: "t" type name, "h" hybrid logical clock (uint), "p" session id
  * of the process that wrote it (text). Document entries carry "e" entity kind and "i" local id. The
- * others are listed with their type.
+ * others are listed with their type.  A *stub* is what compaction left of an entry: it has no "f",
+ * but "z" (local: the entry at which it stopped being pending) or "g" (ack, remote: XXH3-64 of the
+ * canonical fields); see MERGE.md.
  *
  * Threading: pure functions.
  */
@@ -47,7 +49,10 @@ AVJ_BEGIN_C
       "the server's clock minus ours, in ms")                                                      \
     X(AVJ_E_REPAIR, "repair", "what a repair did")                                                 \
     X(AVJ_E_SERVER, "server",                                                                      \
-      "state of the embedded upstream: k table, c collection, i key, d value (absent: removed)")
+      "state of the embedded upstream: k table, c collection, i key, d value (absent: removed)")   \
+    X(AVJ_E_HISTORY, "history",                                                                    \
+      "bodies that nothing needs any more are dropped: from, to seqs, records, bytes, days, "      \
+      "size (what was to be kept)")
 
 enum avj_entry_type {
 #define AVJ_X(name, text, doc) name,

@@ -48,8 +48,8 @@ bool avj_merge_stale(const struct avj_document *d, const struct avj_incoming *in
     if (in->deleted || row->deleted)
         return row->deleted;
     /* Two states of one millisecond: any order of arrival must choose the same one. */
-    uint64_t theirs = avj_hash64(in->fields.data, in->fields.len);
-    uint64_t ours = avj_hash64(row->fields.data, row->fields.len);
+    uint64_t theirs = in->dropped ? in->hash : avj_hash64(in->fields.data, in->fields.len);
+    uint64_t ours = row->dropped ? row->hash : avj_hash64(row->fields.data, row->fields.len);
     return theirs <= ours;
 }
 
@@ -466,6 +466,24 @@ static enum avj_status meet_all(struct merge *m, size_t settled)
     return status;
 }
 
+/* What became of them is known where compaction took their fields. */
+static bool is_history(const struct merge *m)
+{
+    for (size_t i = 0; i < m->document->pending_count; i++)
+        if (m->document->pending[i].settled_at)
+            return !m->now_absent; /* a delete is met without a look at fields */
+    return false;
+}
+
+static void follow_history(struct merge *m)
+{
+    for (size_t i = 0; i < m->document->pending_count; i++) {
+        uint64_t settled_at = m->document->pending[i].settled_at;
+        bool settled = settled_at ? settled_at <= m->incoming->seq : i < m->incoming->acknowledged;
+        m->plan->fates[i] = settled ? AVJ_FATE_SETTLED : AVJ_FATE_KEEP;
+    }
+}
+
 static enum avj_status plan_pending(struct merge *m)
 {
     size_t settled = m->document->pending_count;
@@ -474,6 +492,10 @@ static enum avj_status plan_pending(struct merge *m)
     if (row)
         base = avj_blob_fields(&row->fields);
     state_after(m, &now, &m->now_absent);
+    if (is_history(m)) {
+        follow_history(m);
+        return AVJ_OK;
+    }
     enum avj_status status = AVJ_OK;
     if (m->incoming->acknowledged < settled) {
         status = parse(now, &m->now_tree, &m->now);

@@ -18,6 +18,9 @@ struct avj_incoming {
     size_t acknowledged;
     int64_t clock_offset_ms; /* the server's clock, which versions are told by, minus the one that
                                 stamps mutations */
+    uint64_t seq; /* of its entry */
+    bool dropped; /* its entry is a stub: fields are only a mark, and this their hash: */
+    uint64_t hash;
 };
 
 struct avj_clash {

@@ -117,12 +117,16 @@ static struct avj_view *open_one(struct avj_store *store, const struct avj_sourc
     int file = io->open(io->ctx, path, AVJ_OPEN_READ);
     if (file < 0)
         return NULL;
-    bool good = avj_snapshot_header_read(io, file, &h) && h.seq == seq &&
-                avj_journal_info(store->journal, &info, NULL) == AVJ_OK &&
-                memcmp(info.journal_id, h.journal_id, 16) == 0;
-    if (good && fits_moment(store, &h))
-        view = avj_snapshot_take(io, file, &h, source, !store->options.journal.no_background);
-    *bad = !good || (!view && fits_moment(store, &h));
+    enum avj_status status = avj_journal_info(store->journal, &info, NULL);
+    if (status == AVJ_OK) {
+        /* Behind the log's end there may be a record that a power cut left there: it will not stay.
+         */
+        *bad = !avj_snapshot_header_read(io, file, &h) || h.seq != seq || h.seq >= info.next_seq ||
+               memcmp(info.journal_id, h.journal_id, 16) != 0;
+        if (!*bad && fits_moment(store, &h))
+            *bad = avj_snapshot_take(io, file, &h, source, !store->options.journal.no_background,
+                                     &view) == AVJ_ECORRUPT;
+    }
     (void)io->close(io->ctx, file);
     return view;
 }
@@ -270,7 +274,6 @@ struct avj_snapshotter {
     struct avj_store_options options;
     atomic_bool done;
     uint64_t seq; /* written by it; 0: none */
-    int64_t ended_ms;
 };
 
 static bool pays(const struct avj_store *store, uint64_t records)
@@ -344,6 +347,17 @@ void avj_snapshot_consider(struct avj_store *store)
     if (store->snapshot_ended_ms && now < store->snapshot_ended_ms + AVJ_SNAPSHOT_PAUSE_MS)
         return;
     start(store);
+}
+
+void avj_snapshot_after_open(struct avj_store *store)
+{
+    uint64_t bytes;
+    if (store->options.journal.no_background || !pays(store, AVJ_SNAPSHOT_RECORDS))
+        return;
+    if (store->folded >= avj_slots_last(&store->view->slots) / 4)
+        (void)write_snapshot(store, &bytes, NULL);
+    else
+        avj_snapshot_consider(store);
 }
 
 void avj_snapshot_at_close(struct avj_store *store)

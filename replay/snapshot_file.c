@@ -202,7 +202,7 @@ struct verification {
     struct task *tasks;
     size_t count;
     atomic_size_t next;
-    atomic_bool failed;
+    atomic_int status; /* enum avj_status */
 };
 
 static void *verify_blocks(void *arg)
@@ -211,12 +211,12 @@ static void *verify_blocks(void *arg)
     uint8_t *block = malloc(AVJ_SNAPSHOT_BLOCK);
     size_t i;
     if (!block)
-        atomic_store(&v->failed, true);
-    while (!atomic_load(&v->failed) && (i = atomic_fetch_add(&v->next, 1)) < v->count) {
+        atomic_store(&v->status, AVJ_ENOMEM);
+    while (atomic_load(&v->status) == AVJ_OK && (i = atomic_fetch_add(&v->next, 1)) < v->count) {
         struct task *t = &v->tasks[i];
         size_t got;
         if (avj_io_read_full(v->io, v->file, block, t->len, t->at, &got) < 0 || got < t->len)
-            atomic_store(&v->failed, true);
+            atomic_store(&v->status, AVJ_ECORRUPT);
         else
             t->hash = avj_hash64(block, t->len);
     }
@@ -242,23 +242,26 @@ static void make_tasks(const struct avj_snapshot_header *h, struct task *tasks)
     }
 }
 
-static bool compare(const struct avj_snapshot_header *h, const struct task *tasks)
+static enum avj_status compare(const struct avj_snapshot_header *h, const struct task *tasks)
 {
-    bool same = true;
-    for (int i = 0; same && i < AVJ_SECTIONS; i++) {
+    enum avj_status status = AVJ_OK;
+    for (int i = 0; status == AVJ_OK && i < AVJ_SECTIONS; i++) {
         size_t n = blocks_of(&h->sections[i]);
         uint64_t *hashes = malloc((n ? n : 1) * sizeof(*hashes));
-        for (size_t b = 0; hashes && b < n; b++)
+        if (!hashes)
+            return AVJ_ENOMEM;
+        for (size_t b = 0; b < n; b++)
             hashes[b] = tasks[b].hash;
-        same = hashes && hash_of_hashes(hashes, n) == h->sections[i].hash;
+        if (hash_of_hashes(hashes, n) != h->sections[i].hash)
+            status = AVJ_ECORRUPT;
         free(hashes);
         tasks += n;
     }
-    return same;
+    return status;
 }
 
-bool avj_snapshot_verify(const struct avj_io *io, int file, const struct avj_snapshot_header *h,
-                         bool threads)
+enum avj_status avj_snapshot_verify(const struct avj_io *io, int file,
+                                    const struct avj_snapshot_header *h, bool threads)
 {
     struct verification v = {.io = io, .file = file};
     pthread_t other;
@@ -266,13 +269,15 @@ bool avj_snapshot_verify(const struct avj_io *io, int file, const struct avj_sna
         v.count += blocks_of(&h->sections[i]);
     v.tasks = calloc(v.count ? v.count : 1, sizeof(*v.tasks));
     if (!v.tasks)
-        return false;
+        return AVJ_ENOMEM;
     make_tasks(h, v.tasks);
     threads = threads && v.count > 4 && pthread_create(&other, NULL, verify_blocks, &v) == 0;
     verify_blocks(&v);
     if (threads)
         pthread_join(other, NULL);
-    bool good = !atomic_load(&v.failed) && compare(h, v.tasks);
+    enum avj_status status = (enum avj_status)atomic_load(&v.status);
+    if (status == AVJ_OK)
+        status = compare(h, v.tasks);
     free(v.tasks);
-    return good;
+    return status;
 }

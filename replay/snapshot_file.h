@@ -81,9 +81,10 @@ int avj_snapshot_writer_finish(struct avj_snapshot_writer *writer,
 
 /* ---- reading ---- */
 
-/* Reads every section and compares its hash, with two threads where `threads`.  False: something
- * is not as it was written, or can not be read. */
-bool avj_snapshot_verify(const struct avj_io *io, int file,
-                         const struct avj_snapshot_header *header, bool threads);
+/* Reads every section and compares its hash, with two threads where `threads`.  AVJ_ECORRUPT
+ * (something is not as it was written, or can not be read), AVJ_ENOMEM. */
+AVJ_CHECKED enum avj_status avj_snapshot_verify(const struct avj_io *io, int file,
+                                                const struct avj_snapshot_header *header,
+                                                bool threads);
 
 #endif

@@ -21,27 +21,28 @@ static void drop(void *arg, uint8_t *mapped, size_t len)
 }
 
 /* Into memory where the file system can not map. */
-static bool read_whole(struct avj_view *view, const struct avj_io *io, int file, size_t len)
+static enum avj_status read_whole(struct avj_view *view, const struct avj_io *io, int file,
+                                  size_t len)
 {
     size_t got;
     uint8_t *bytes = malloc(len);
     if (!bytes)
-        return false;
+        return AVJ_ENOMEM;
     if (avj_io_read_full(io, file, bytes, len, 0, &got) < 0 || got < len) {
         free(bytes);
-        return false;
+        return AVJ_EIO;
     }
     view->mapped = bytes;
     view->mapped_len = len;
     view->unmap = drop;
-    return true;
+    return AVJ_OK;
 }
 
-static bool map(struct avj_view *view, const struct avj_io *io, int file, uint64_t bytes)
+static enum avj_status map(struct avj_view *view, const struct avj_io *io, int file, uint64_t bytes)
 {
     size_t len = (size_t)bytes;
     if (len != bytes)
-        return false;
+        return AVJ_ENOMEM;
     const void *mapped = io->map && io->unmap ? io->map(io->ctx, file, len) : NULL;
     if (!mapped)
         return read_whole(view, io, file, len);
@@ -49,61 +50,66 @@ static bool map(struct avj_view *view, const struct avj_io *io, int file, uint64
     view->mapped_len = len;
     view->unmap = unmap;
     view->unmap_arg = (void *)(uintptr_t)io;
-    return true;
+    return AVJ_OK;
 }
 
 /* ---- arrays ---- */
 
-static bool adopt(struct avj_view *view, struct avj_chunks *chunks, const struct avj_section *s)
+static enum avj_status adopt(struct avj_view *view, struct avj_chunks *chunks,
+                             const struct avj_section *s)
 {
     if (s->count > UINT32_MAX || s->len != avj_chunks_bytes(chunks, (size_t)s->count))
-        return false;
-    return avj_chunks_adopt(chunks, view->mapped + s->at, (size_t)s->count);
+        return AVJ_ECORRUPT;
+    return avj_chunks_adopt(chunks, view->mapped + s->at, (size_t)s->count) ? AVJ_OK : AVJ_ENOMEM;
 }
 
-static bool adopt_slots(struct avj_view *view, const struct avj_snapshot_header *h)
+static enum avj_status adopt_slots(struct avj_view *view, const struct avj_snapshot_header *h)
 {
     const struct avj_section *texts = &h->sections[AVJ_SECTION_TEXTS];
     const struct avj_section *base = &h->sections[AVJ_SECTION_BASE];
     struct avj_slots *slots = &view->slots;
-    if (!adopt(view, &slots->slots, &h->sections[AVJ_SECTION_SLOTS]) ||
-        texts->len % AVJ_TEXTS_BLOCK || texts->count > texts->len || base->count > UINT32_MAX ||
+    enum avj_status status = adopt(view, &slots->slots, &h->sections[AVJ_SECTION_SLOTS]);
+    if (status != AVJ_OK)
+        return status;
+    if (texts->len % AVJ_TEXTS_BLOCK || texts->count > texts->len || base->count > UINT32_MAX ||
         base->len != base->count * sizeof(uint32_t) || base->count <= avj_slots_last(slots))
-        return false;
+        return AVJ_ECORRUPT;
     slots->texts.mapped = view->mapped + texts->at;
     slots->texts.mapped_len = (size_t)texts->len;
     slots->texts.used = (size_t)texts->count;
     slots->base = (const uint32_t *)(const void *)(view->mapped + base->at);
     slots->base_cap = (uint32_t)base->count;
     slots->base_last = avj_slots_last(slots);
-    return true;
+    return AVJ_OK;
 }
 
-static bool copy_array(const struct avj_view *view, const struct avj_section *s, size_t item_len,
-                       void **out)
+static enum avj_status copy_array(const struct avj_view *view, const struct avj_section *s,
+                                  size_t item_len, void **out)
 {
     if (s->count > s->len || s->len != s->count * item_len)
-        return false;
+        return AVJ_ECORRUPT;
     *out = malloc(s->len ? (size_t)s->len : 1);
     if (*out && s->len)
         memcpy(*out, view->mapped + s->at, (size_t)s->len);
-    return *out != NULL;
+    return *out ? AVJ_OK : AVJ_ENOMEM;
 }
 
-static bool copy_outbox(struct avj_view *view, const struct avj_snapshot_header *h)
+static enum avj_status copy_outbox(struct avj_view *view, const struct avj_snapshot_header *h)
 {
     void *outbox, *conflicts;
     const struct avj_section *s = &h->sections[AVJ_SECTION_OUTBOX];
     const struct avj_section *c = &h->sections[AVJ_SECTION_CONFLICTS];
-    if (!copy_array(view, s, sizeof(*view->outbox), &outbox))
-        return false;
+    enum avj_status status = copy_array(view, s, sizeof(*view->outbox), &outbox);
+    if (status != AVJ_OK)
+        return status;
     view->outbox = outbox;
     view->outbox_end = view->outbox_cap = (size_t)s->count;
-    if (!copy_array(view, c, sizeof(*view->conflicts), &conflicts))
-        return false;
+    status = copy_array(view, c, sizeof(*view->conflicts), &conflicts);
+    if (status != AVJ_OK)
+        return status;
     view->conflicts = conflicts;
     view->conflict_count = view->conflict_cap = (size_t)c->count;
-    return true;
+    return AVJ_OK;
 }
 
 /* ---- what is summed up ---- */
@@ -165,40 +171,48 @@ static bool take_meta(struct avj_view *view, struct avj_value root)
            take_learned(avj_value_item(root, 11), view);
 }
 
-static bool read_meta(struct avj_view *view, const struct avj_snapshot_header *h)
+static enum avj_status read_meta(struct avj_view *view, const struct avj_snapshot_header *h)
 {
     const struct avj_section *s = &h->sections[AVJ_SECTION_META];
     struct avj_tree *tree;
-    if (avj_tree_parse(view->mapped + s->at, (size_t)s->len, &tree) != AVJ_OK)
-        return false;
+    enum avj_status status = avj_tree_parse(view->mapped + s->at, (size_t)s->len, &tree);
+    if (status != AVJ_OK)
+        return status == AVJ_ENOMEM ? status : AVJ_ECORRUPT;
     bool ok = take_meta(view, avj_tree_root(tree));
     avj_tree_free(tree);
     view->last_seq = h->seq;
     for (int i = 0; i < 2; i++)
         for (int b = 0; b < 8; b++)
             view->digest[i] = view->digest[i] << 8 | h->digest[8 * i + b];
-    return ok;
+    return ok ? AVJ_OK : AVJ_ENOMEM; /* it is as this program wrote it */
 }
 
-static bool fill(struct avj_view *view, const struct avj_snapshot_header *h)
+static enum avj_status fill(struct avj_view *view, const struct avj_snapshot_header *h)
 {
-    return adopt_slots(view, h) && adopt(view, &view->threads, &h->sections[AVJ_SECTION_THREADS]) &&
-           adopt(view, &view->sides, &h->sections[AVJ_SECTION_SIDES]) &&
-           adopt(view, &view->open, &h->sections[AVJ_SECTION_OPEN]) && copy_outbox(view, h) &&
-           read_meta(view, h);
+    enum avj_status status = adopt_slots(view, h);
+    if (status == AVJ_OK)
+        status = adopt(view, &view->threads, &h->sections[AVJ_SECTION_THREADS]);
+    if (status == AVJ_OK)
+        status = adopt(view, &view->sides, &h->sections[AVJ_SECTION_SIDES]);
+    if (status == AVJ_OK)
+        status = adopt(view, &view->open, &h->sections[AVJ_SECTION_OPEN]);
+    if (status == AVJ_OK)
+        status = copy_outbox(view, h);
+    return status == AVJ_OK ? read_meta(view, h) : status;
 }
 
 /* ---- a file ---- */
 
 /* The log must have the record that the snapshot ends with. */
-static bool in_the_log(struct avj_view *view, const struct avj_snapshot_header *h)
+static enum avj_status in_the_log(struct avj_view *view, const struct avj_snapshot_header *h)
 {
     struct avj_slice record;
     uint8_t hash[16];
-    if (view->source.fetch(view->source.arg, h->seq, &record, NULL) != AVJ_OK)
-        return false;
+    enum avj_status status = view->source.fetch(view->source.arg, h->seq, &record, NULL);
+    if (status != AVJ_OK)
+        return status == AVJ_ENOTFOUND ? AVJ_ECORRUPT : status;
     avj_hash128(record.data, record.len, hash);
-    return memcmp(hash, h->record_hash, sizeof(hash)) == 0;
+    return memcmp(hash, h->record_hash, sizeof(hash)) == 0 ? AVJ_OK : AVJ_ECORRUPT;
 }
 
 bool avj_snapshot_header_read(const struct avj_io *io, int file, struct avj_snapshot_header *h)
@@ -210,15 +224,26 @@ bool avj_snapshot_header_read(const struct avj_io *io, int file, struct avj_snap
            avj_snapshot_header_decode(page, h) && size >= 0 && (uint64_t)size == h->bytes;
 }
 
-struct avj_view *avj_snapshot_take(const struct avj_io *io, int file,
-                                   const struct avj_snapshot_header *h,
-                                   const struct avj_source *source, bool threads)
+enum avj_status avj_snapshot_take(const struct avj_io *io, int file,
+                                  const struct avj_snapshot_header *h,
+                                  const struct avj_source *source, bool threads,
+                                  struct avj_view **out)
 {
-    if (!avj_snapshot_verify(io, file, h, threads))
-        return NULL;
+    *out = NULL;
+    enum avj_status status = avj_snapshot_verify(io, file, h, threads);
+    if (status != AVJ_OK)
+        return status;
     struct avj_view *view = avj_view_new(source);
-    if (view && in_the_log(view, h) && map(view, io, file, h->bytes) && fill(view, h))
-        return view;
-    avj_view_free(view);
-    return NULL;
+    if (!view)
+        return AVJ_ENOMEM;
+    status = in_the_log(view, h);
+    if (status == AVJ_OK)
+        status = map(view, io, file, h->bytes);
+    if (status == AVJ_OK)
+        status = fill(view, h);
+    if (status == AVJ_OK)
+        *out = view;
+    else
+        avj_view_free(view);
+    return status;
 }

@@ -158,6 +158,12 @@ AVJ_API AVJ_CHECKED enum avj_status avj_store_walk(struct avj_store *store, enum
                                                                 const struct avj_doc *doc),
                                                    void *arg, struct avj_error *err);
 
+/* Calls each() for the id of every visible document of an entity whose id begins with `prefix`
+ * ("": all), in no promised order, until it returns false.  Reads no body: quick however many there
+ * are.  id is borrowed during the call, which must not change the store. */
+AVJ_API void avj_store_ids(const struct avj_store *store, enum avj_entity entity,
+                           const char *prefix, bool (*each)(void *arg, const char *id), void *arg);
+
 /* The documents that are parked, deleted ones included, in the order of the outbox. */
 AVJ_API AVJ_CHECKED enum avj_status avj_store_parked(struct avj_store *store,
                                                      const struct avj_doc **docs, size_t *count,

@@ -10,9 +10,31 @@
 /* Fewer records than these are folded faster than a thread is started and warm. */
 #define PIPELINE_MIN 4096
 
-static bool is_later(const struct avj_store *store, const struct avj_prepared *p)
+/* The stamp of a record that is written in another way than this program writes entries; 0: it has
+ * none. */
+static enum avj_status read_stamp(struct avj_slice record, uint64_t *hlc, struct avj_error *err)
 {
-    return store->options.at_ms && p->glanced && avj_hlc_ms(p->glance.hlc) > store->options.at_ms;
+    struct avj_entry e;
+    enum avj_status status = avj_entry_decode(record.data, record.len, &e, err);
+    *hlc = status == AVJ_OK ? e.hlc : 0;
+    if (status == AVJ_OK)
+        avj_entry_release(&e);
+    return status == AVJ_ENOMEM ? status : AVJ_OK; /* what is no entry is told by the fold */
+}
+
+/* AVJ_END: the record is behind the moment of the past that was asked for. */
+static enum avj_status is_due(const struct avj_store *store, uint64_t seq, struct avj_slice record,
+                              const struct avj_prepared *p, struct avj_error *err)
+{
+    enum avj_status status = AVJ_OK;
+    uint64_t hlc = p->glanced ? p->glance.hlc : 0;
+    if (store->options.at_seq && seq > store->options.at_seq)
+        return AVJ_END;
+    if (!store->options.at_ms)
+        return AVJ_OK;
+    if (!p->glanced)
+        status = read_stamp(record, &hlc, err);
+    return status == AVJ_OK && avj_hlc_ms(hlc) > store->options.at_ms ? AVJ_END : status;
 }
 
 /* AVJ_END: the moment of the past is reached. */
@@ -20,11 +42,11 @@ static enum avj_status fold_one(struct avj_store *store, uint64_t seq, struct av
                                 const struct avj_prepared *prepared, uint64_t total,
                                 struct avj_error *err)
 {
-    if (store->frozen &&
-        ((store->options.at_seq && seq > store->options.at_seq) || is_later(store, prepared)))
-        return AVJ_END;
-    enum avj_status status =
-        avj_view_apply_prepared(store->view, seq, record.data, record.len, prepared, err);
+    enum avj_status status = AVJ_OK;
+    if (store->frozen)
+        status = is_due(store, seq, record, prepared, err);
+    if (status == AVJ_OK)
+        status = avj_view_apply_prepared(store->view, seq, record.data, record.len, prepared, err);
     if (status == AVJ_EFORMAT)
         avj_wrap(err, "journal %s: run avchat-fsck", avj_journal_path(store->journal));
     if (status == AVJ_OK && total && store->options.progress && seq % 4096 == 0)
@@ -60,8 +82,9 @@ static enum avj_status fold_here(struct avj_store *store, bool *changed, uint64_
 #define BATCHES       4
 #define BATCH_BYTES   ((size_t)256 * 1024)
 #define BATCH_RECORDS 512
-/* How many records ahead what they will need is fetched into the cache. */
-#define AHEAD 8
+/* How many records ahead what they will need is fetched into the cache: places, then slots. */
+#define AHEAD_PLACE 16
+#define AHEAD_SLOT  8
 
 /* Records, copied one behind the other. */
 struct batch {
@@ -171,14 +194,30 @@ static void batch_done(struct pipeline *p, bool stop)
     pthread_mutex_unlock(&p->mutex);
 }
 
+static void look_ahead(const struct avj_view *view, const struct batch *b, size_t i)
+{
+    if (i + AHEAD_PLACE < b->count) {
+        const struct avj_prepared *p = &b->prepared[i + AHEAD_PLACE];
+        if (p->glanced && p->glance.has_document)
+            avj_slots_prefetch(&view->slots, &p->key);
+        if (p->plain && p->thread.len)
+            avj_slots_prefetch(&view->slots, &p->thread);
+    }
+    if (i + AHEAD_SLOT < b->count) {
+        const struct avj_prepared *p = &b->prepared[i + AHEAD_SLOT];
+        if (p->glanced && p->glance.has_document)
+            avj_slots_prefetch_slot(&view->slots, &p->key);
+        if (p->plain && p->thread.len)
+            avj_slots_prefetch_slot(&view->slots, &p->thread);
+    }
+}
+
 static enum avj_status fold_batch(struct avj_store *store, const struct batch *b, uint64_t total,
                                   struct avj_error *err)
 {
     enum avj_status status = AVJ_OK;
     for (size_t i = 0; status == AVJ_OK && i < b->count; i++) {
-        if (i + AHEAD < b->count && b->prepared[i + AHEAD].glanced &&
-            b->prepared[i + AHEAD].glance.has_document)
-            avj_slots_prefetch(&store->view->slots, &b->prepared[i + AHEAD].key);
+        look_ahead(store->view, b, i);
         status = fold_one(store, b->first_seq + i, batch_record(b, i), &b->prepared[i], total, err);
     }
     if (status == AVJ_OK && b->status < 0 && err)

@@ -463,14 +463,17 @@ enum avj_status avj_edit_end(struct avj_view *view, struct avj_edit *edit, struc
         if (status == AVJ_OK && avj_document_derive(d) != AVJ_OK)
             status = avj_fail(err, AVJ_ENOMEM, "out of memory");
     }
+    struct avj_shown shown = {.visible = status == AVJ_OK && d->visible};
+    if (shown.visible) {
+        shown.shared = avj_blob_fields(&d->shared);
+        shown.fields = avj_document_fields(d);
+        if (avj_fields_facts(d->entity, shown.fields, &shown.facts) != AVJ_OK)
+            status = avj_fail(err, AVJ_ENOMEM, "out of memory");
+    }
     if (status != AVJ_OK) {
         avj_view_put_back(view, edit->number, d);
         return status;
     }
-    struct avj_shown shown = {.visible = d->visible, .shared = avj_blob_fields(&d->shared)};
-    shown.fields = avj_document_fields(d);
-    if (d->visible)
-        avj_fields_facts(d->entity, shown.fields, &shown.facts);
     avj_view_count_pending(view, edit->pending, d->pending_count);
     view->counts.parked += d->parked;
     view->counts.parked -= edit->parked;

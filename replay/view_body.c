@@ -88,6 +88,24 @@ static enum avj_status no_entry(uint64_t seq, struct avj_error *err)
                     (unsigned long long)seq);
 }
 
+/* {"$dropped": true} */
+static const uint8_t dropped[] = {0x81, 0xa8, '$', 'd', 'r', 'o', 'p', 'p', 'e', 'd', 0xc3};
+const struct avj_fields avj_dropped_fields = {dropped, sizeof(dropped)};
+
+bool avj_stub_of(const struct avj_entry *e, struct avj_stub *stub)
+{
+    struct avj_value z, g;
+    *stub = (struct avj_stub){.is = false};
+    if (avj_value_get(e->root, "z", &z) && z.kind == AVJ_INT && z.integer > 0)
+        stub->settled_at = (uint64_t)z.integer;
+    bool hashed = avj_value_get(e->root, "g", &g) && g.kind == AVJ_INT;
+    if (hashed)
+        stub->hash = (uint64_t)g.integer;
+    bool row = e->type == AVJ_E_ACK || e->type == AVJ_E_REMOTE;
+    stub->is = row ? hashed : stub->settled_at != 0;
+    return stub->is;
+}
+
 /* By way of a tree; the canonical form is made in view->body. */
 static enum avj_status body_of_tree(struct avj_view *view, uint64_t seq, struct avj_slice record,
                                     enum avj_entity entity, bool drop_nil, uint64_t *hlc,
@@ -99,11 +117,15 @@ static enum avj_status body_of_tree(struct avj_view *view, uint64_t seq, struct 
         return status == AVJ_ENOMEM ? status : no_entry(seq, err);
     struct avj_value fields;
     *hlc = e.hlc;
-    if (!avj_value_get(e.root, "f", &fields) || fields.kind != AVJ_MAP)
+    if (avj_stub_of(&e, &view->stub))
+        avj_pack_raw(&view->body, dropped, sizeof(dropped));
+    else if (!avj_value_get(e.root, "f", &fields) || fields.kind != AVJ_MAP)
         status = no_entry(seq, err);
     else if (avj_fields_canonical(entity, fields, drop_nil, &view->body) != AVJ_OK)
         status = avj_fail(err, AVJ_ENOMEM, "out of memory");
     avj_entry_release(&e);
+    if (status == AVJ_OK && view->body.failed)
+        status = avj_fail(err, AVJ_ENOMEM, "out of memory");
     return status;
 }
 
@@ -115,6 +137,7 @@ enum avj_status avj_view_body(struct avj_view *view, uint64_t seq, enum avj_enti
     struct avj_glance glance;
     struct avj_facts facts;
     enum avj_status status = avj_view_record(view, seq, &record, err);
+    view->stub = (struct avj_stub){.is = false};
     if (status != AVJ_OK)
         return status;
     if (avj_glance(record.data, record.len, &glance) && glance.f.len &&
@@ -144,6 +167,8 @@ static enum avj_status load_row(struct avj_view *view, enum avj_entity entity,
     if (avj_blob_copy(&row->fields, fields.data, fields.len) != AVJ_OK)
         return avj_fail(err, AVJ_ENOMEM, "out of memory");
     row->loaded = true;
+    row->dropped = view->stub.is;
+    row->hash = view->stub.hash;
     return AVJ_OK;
 }
 
@@ -160,6 +185,7 @@ static enum avj_status load_pending(struct avj_view *view, enum avj_entity entit
     if (avj_blob_copy(&p->fields, fields.data, fields.len) != AVJ_OK)
         return avj_fail(err, AVJ_ENOMEM, "out of memory");
     p->loaded = true;
+    p->settled_at = view->stub.settled_at;
     return AVJ_OK;
 }
 
@@ -170,6 +196,27 @@ enum avj_status avj_view_load(struct avj_view *view, struct avj_document *d, str
         status = load_row(view, d->entity, row, err);
     for (size_t i = 0; status == AVJ_OK && i < d->pending_count; i++)
         status = load_pending(view, d->entity, &d->pending[i], err);
+    return status;
+}
+
+enum avj_status avj_view_load_history(struct avj_view *view, struct avj_document *d,
+                                      struct avj_error *err)
+{
+    bool history = false;
+    enum avj_status status = AVJ_OK;
+    for (const struct avj_known_row *row = d->rows; row; row = row->next)
+        history = history || row->dropped;
+    for (size_t i = 0; i < d->pending_count; i++)
+        history = history || d->pending[i].settled_at;
+    for (size_t i = 0; history && status == AVJ_OK && i < d->pending_count; i++) {
+        struct avj_pending *p = &d->pending[i];
+        struct avj_fields fields;
+        uint64_t hlc;
+        if (p->settled_at || p->op == AVJ_DELETE)
+            continue;
+        status = avj_view_body(view, p->seq, d->entity, p->op == AVJ_CREATE, &fields, &hlc, err);
+        p->settled_at = view->stub.settled_at;
+    }
     return status;
 }
 

@@ -141,6 +141,12 @@ static enum avj_status pending_of(const struct avj_entry *e, uint64_t seq, struc
     if (p->op == AVJ_DELETE)
         return AVJ_OK;
     struct avj_value map;
+    struct avj_stub stub;
+    if (avj_stub_of(e, &stub)) {
+        p->settled_at = stub.settled_at;
+        avj_pack_raw(fields, avj_dropped_fields.data, avj_dropped_fields.len);
+        return fields->failed ? AVJ_ENOMEM : AVJ_OK;
+    }
     if (!avj_value_get(e->root, "f", &map) || map.kind != AVJ_MAP)
         return lacks(e, "f", err);
     enum avj_status status = avj_fields_canonical(e->entity, map, p->op == AVJ_CREATE, fields);
@@ -345,8 +351,12 @@ static enum avj_status state_of(const struct avj_entry *e, struct state *s, stru
     if (!s->remote_id.len || memchr(s->remote_id.data, 0, s->remote_id.len))
         return lacks(e, "r", err);
     struct avj_value fields;
-    s->incoming.deleted = !avj_value_get(e->root, "f", &fields) || fields.kind == AVJ_NIL;
-    if (!s->incoming.deleted && fields.kind != AVJ_MAP)
+    struct avj_stub stub;
+    s->incoming.dropped = avj_stub_of(e, &stub);
+    s->incoming.hash = stub.hash;
+    s->incoming.deleted =
+        !s->incoming.dropped && (!avj_value_get(e->root, "f", &fields) || fields.kind == AVJ_NIL);
+    if (!s->incoming.deleted && !s->incoming.dropped && fields.kind != AVJ_MAP)
         return lacks(e, "f", err);
     if (s->version.data)
         (void)avj_time_parse(s->version.data, s->version.len, &s->incoming.version_ms);
@@ -363,7 +373,13 @@ static enum avj_status state_of(const struct avj_entry *e, struct state *s, stru
     s->incoming.version = version;
     if (s->incoming.deleted)
         return AVJ_OK;
-    enum avj_status status = avj_fields_canonical(e->entity, fields, true, &s->fields);
+    enum avj_status status = AVJ_OK;
+    if (s->incoming.dropped)
+        avj_pack_raw(&s->fields, avj_dropped_fields.data, avj_dropped_fields.len);
+    else
+        status = avj_fields_canonical(e->entity, fields, true, &s->fields);
+    if (s->fields.failed)
+        return AVJ_ENOMEM;
     s->incoming.fields = (struct avj_fields){s->fields.data, s->fields.len};
     return status == AVJ_EFORMAT ? lacks(e, "f", err) : status;
 }
@@ -388,6 +404,8 @@ static enum avj_status put_row(struct avj_view *view, struct change *c, uint64_t
     row->deleted = s->incoming.deleted;
     row->loaded = !row->deleted;
     row->seq = row->deleted ? 0 : seq;
+    row->dropped = s->incoming.dropped;
+    row->hash = s->incoming.hash;
     if (s->incoming.deleted)
         avj_blob_release(&row->fields);
     else
@@ -428,8 +446,11 @@ static enum avj_status take_state(struct avj_view *view, struct change *c, uint6
     s->incoming.clock_offset_ms = view->clock_offset_ms;
     if (avj_merge_reads(d, &s->incoming))
         status = avj_view_load(view, d, err);
+    if (status == AVJ_OK && avj_merge_reads(d, &s->incoming))
+        status = avj_view_load_history(view, d, err);
     if (status != AVJ_OK)
         return status;
+    s->incoming.seq = seq;
     status = avj_merge_plan(d, &s->incoming, avj_view_unsendable, view, &plan);
     if (status != AVJ_OK)
         return status;
@@ -681,6 +702,7 @@ enum avj_status avj_fold(struct avj_view *view, const struct avj_entry *e, uint6
     case AVJ_E_STREAM:
     case AVJ_E_REPAIR:
     case AVJ_E_SERVER:
+    case AVJ_E_HISTORY:
     case AVJ_ENTRY_TYPES:
         return AVJ_OK; /* kept in the log; nothing of it shows in this view */
     }

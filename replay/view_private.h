@@ -66,6 +66,17 @@ struct avj_outbox_entry {
     uint32_t slot, unused;
 };
 
+/* What compaction left of an entry. */
+struct avj_stub {
+    bool is;             /* it is one */
+    uint64_t settled_at; /* a local's "z" */
+    uint64_t hash;       /* "g" */
+};
+/* True where the entry is a stub. */
+bool avj_stub_of(const struct avj_entry *entry, struct avj_stub *stub);
+/* In place of the fields that are gone: one that no document has, "$dropped": true. */
+extern const struct avj_fields avj_dropped_fields;
+
 struct avj_learned {
     enum avj_entity entity;
     char *field, *what;
@@ -112,6 +123,7 @@ struct avj_view {
     struct avj_slice now;
     struct avj_pack scratch; /* for whoever needs it within one function */
     struct avj_pack body;    /* what avj_view_body gave last, where it had to be written anew */
+    struct avj_stub stub;    /* what it met */
 
     uint64_t digest[2];
     struct avj_view_counts counts;
@@ -219,6 +231,9 @@ AVJ_CHECKED enum avj_status avj_view_body(struct avj_view *view, uint64_t seq,
                                           enum avj_entity entity, bool drop_nil,
                                           struct avj_fields *fields, uint64_t *hlc,
                                           struct avj_error *err);
+/* Stubs say when they stopped being pending: asks for all where one of them is, or a row. */
+AVJ_CHECKED enum avj_status
+avj_view_load_history(struct avj_view *view, struct avj_document *document, struct avj_error *err);
 /* For views without a source: the records that were applied. */
 AVJ_CHECKED enum avj_status avj_own_keep(struct avj_view *view);
 AVJ_CHECKED enum avj_status avj_own_add(struct avj_view *view, uint64_t seq, const void *data,

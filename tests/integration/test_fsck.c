@@ -395,6 +395,32 @@ static void append_unknown_type(const char *dir)
     append_record(dir, "\x82\xa1t\xa6later!\xa1h\x01", 13);
 }
 
+/* What a later program notes of its session. */
+static void append_session_note(const char *dir)
+{
+    struct avj_pack pack = {0};
+
+    avj_entry_begin(&pack, AVJ_E_SESSION, (uint64_t)2 << 40, "session-a", AVJ_ENTITIES, NULL, 2);
+    avj_pack_cstr(&pack, "o");
+    avj_pack_cstr(&pack, "clock");
+    avj_pack_cstr(&pack, "z");
+    avj_pack_int(&pack, -1500);
+    append_record(dir, pack.data, pack.len);
+    avj_pack_release(&pack);
+}
+
+static void a_session_note_that_is_not_known_is_clean(void **state)
+{
+    struct fixture *f = *state;
+    struct seen seen;
+
+    append_session_note(f->dir);
+    check_with(f->dir, &(struct fsck_options){.deep = true, .audit = true}, &seen);
+    assert_int_equal(seen.code, FSCK_CLEAN);
+    assert_int_equal(seen.findings, 0);
+    assert_int_equal(seen.summary.records, f->records + 1);
+}
+
 static void append_unmatched_ack(const char *dir)
 {
     struct avj_pack pack = {0};
@@ -716,6 +742,7 @@ int main(void)
         WHOLE(without_a_witness_a_later_frame_proves_what_was_durable),
         WHOLE(after_a_boot_an_unsynced_frame_may_be_missing_before_another),
         WHOLE(without_a_boot_it_may_not),
+        WHOLE(a_session_note_that_is_not_known_is_clean),
         WHOLE(reserved_zeros_behind_the_end_are_fine),
         WHOLE(a_torn_tail_is_set_aside_by_the_next_append),
         WHOLE(the_thread_of_later_messages_is_known_to_be_affected),

@@ -1,6 +1,7 @@
 /* The checker and sealed segments, and dictionaries of a journal's own: whole, and damaged. */
 #include "journal/format.h"
 #include "journal/maintain.h"
+#include "journal/rewrite.h"
 #include "tests/integration/fsck_case.h"
 
 static void seal_it(const char *dir)
@@ -10,6 +11,46 @@ static void seal_it(const char *dir)
 
     assert_ok(avj_journal_maintain(journal, NULL, NULL, &err), err);
     avj_journal_close(journal);
+}
+
+/* Three records of segments 2 and 3 become entries of a type that nobody knows yet. */
+static enum avj_status make_short(void *arg, uint64_t seq, const void *data, size_t len,
+                                  struct avj_slice *instead, struct avj_error *err)
+{
+    static const char later[] = "\x82\xa1t\xa6later!\xa1h\x01";
+    (void)arg, (void)data, (void)len, (void)err;
+    if (seq > 5 && seq < 9)
+        *instead = (struct avj_slice){later, sizeof later - 1};
+    return AVJ_OK;
+}
+
+static void compact_it(const char *dir)
+{
+    struct avj_rewriting how = {.decide = make_short};
+    struct avj_rewritten done;
+    struct avj_error err = {0};
+
+    seal_it(dir);
+    struct avj_journal *journal = open_it(dir);
+    assert_ok(avj_journal_rewrite(journal, 11, &how, &done, &err), err);
+    assert_int_equal(done.records, 3);
+    avj_journal_close(journal);
+}
+
+static void a_compacted_segment_is_clean_and_what_is_unknown_in_it_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct seen seen;
+
+    compact_it(f->dir);
+    check_with(f->dir, &(struct fsck_options){.deep = true}, &seen);
+    if (seen.code || seen.findings != 1)
+        print_seen(&seen);
+    assert_int_equal(seen.code, FSCK_CLEAN);
+    assert_int_equal(seen.findings, 1);
+    assert_int_equal(seen.first[FSCK_UNKNOWN_TYPES].count, 3);
+    assert_int_equal(seen.summary.records, f->records);
+    assert_true(seen.summary.fold_complete);
 }
 
 static struct avj_segment_header header_of(const char *path)
@@ -160,6 +201,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_damage_gives_its_finding),
+        WHOLE(a_compacted_segment_is_clean_and_what_is_unknown_in_it_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

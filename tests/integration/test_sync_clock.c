@@ -121,8 +121,11 @@ static void begin(struct world *world, int64_t server_skew_ms)
 
 static void end(struct world *world)
 {
+    if (world->server <= 0)
+        return;
     kill(world->server, SIGKILL);
     waitpid(world->server, NULL, 0);
+    world->server = 0;
     avj_store_close(world->laptop);
     avj_store_close(world->phone);
     for (size_t i = 0; i < 3; i++)
@@ -130,11 +133,21 @@ static void end(struct world *world)
     test_dir_free(world->dir);
 }
 
-static void assert_shows(struct world *world, struct avj_store *store, const char *text)
+/* What a test that failed has left. */
+static struct world world;
+
+static int clean_up(void **state)
+{
+    (void)state;
+    end(&world);
+    return 0;
+}
+
+static void assert_shows(struct avj_store *store, const char *text)
 {
     struct avj_doc doc;
     struct avj_tree *tree;
-    assert_int_equal(avj_store_get(store, AVJ_MESSAGE, world->message, &doc), AVJ_OK);
+    assert_int_equal(avj_store_get(store, AVJ_MESSAGE, world.message, &doc), AVJ_OK);
     assert_int_equal(avj_tree_parse(doc.fields.data, doc.fields.len, &tree), AVJ_OK);
     struct avj_value content;
     assert_true(avj_value_get(avj_tree_root(tree), "content", &content));
@@ -142,11 +155,11 @@ static void assert_shows(struct world *world, struct avj_store *store, const cha
     avj_tree_free(tree);
 }
 
-static void assert_one_conflict(struct world *world, bool lost_here)
+static void assert_one_conflict(bool lost_here)
 {
     const struct avj_conflict *conflicts;
     size_t count;
-    assert_ok(avj_store_conflicts(world->phone, &conflicts, &count, &world->err), world->err);
+    assert_ok(avj_store_conflicts(world.phone, &conflicts, &count, &world.err), world.err);
     assert_int_equal(count, 1);
     assert_int_equal(conflicts[0].lost_here, lost_here);
 }
@@ -157,7 +170,6 @@ static void the_later_edit_here_wins_whatever_the_servers_clock_says(void **stat
 {
     (void)state;
     for (size_t i = 0; i < sizeof skews / sizeof *skews; i++) {
-        struct world world;
         begin(&world, skews[i]);
         edit(&world, world.laptop, "the laptop's, earlier");
         sync_once(&world, world.laptop);
@@ -165,9 +177,9 @@ static void the_later_edit_here_wins_whatever_the_servers_clock_says(void **stat
         edit(&world, world.phone, "the phone's, later");
         sync_once(&world, world.phone);
         sync_once(&world, world.laptop);
-        assert_shows(&world, world.phone, "the phone's, later");
-        assert_shows(&world, world.laptop, "the phone's, later");
-        assert_one_conflict(&world, false);
+        assert_shows(world.phone, "the phone's, later");
+        assert_shows(world.laptop, "the phone's, later");
+        assert_one_conflict(false);
         end(&world);
     }
 }
@@ -176,15 +188,14 @@ static void the_later_edit_elsewhere_wins_whatever_the_servers_clock_says(void *
 {
     (void)state;
     for (size_t i = 0; i < sizeof skews / sizeof *skews; i++) {
-        struct world world;
         begin(&world, skews[i]);
         edit(&world, world.phone, "the phone's, earlier");
         *passed_ms += 60000;
         edit(&world, world.laptop, "the laptop's, later");
         sync_once(&world, world.laptop);
         sync_once(&world, world.phone);
-        assert_shows(&world, world.phone, "the laptop's, later");
-        assert_one_conflict(&world, true);
+        assert_shows(world.phone, "the laptop's, later");
+        assert_one_conflict(true);
         end(&world);
     }
 }
@@ -192,7 +203,6 @@ static void the_later_edit_elsewhere_wins_whatever_the_servers_clock_says(void *
 static void the_clock_is_journaled_once_and_told(void **state)
 {
     (void)state;
-    struct world world;
     struct avj_store_status before, after;
     begin(&world, HOUR_MS);
     assert_ok(avj_store_status(world.phone, &before, &world.err), world.err);
@@ -210,9 +220,11 @@ static void the_clock_is_journaled_once_and_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_later_edit_here_wins_whatever_the_servers_clock_says),
-        cmocka_unit_test(the_later_edit_elsewhere_wins_whatever_the_servers_clock_says),
-        cmocka_unit_test(the_clock_is_journaled_once_and_told),
+        cmocka_unit_test_teardown(the_later_edit_here_wins_whatever_the_servers_clock_says,
+                                  clean_up),
+        cmocka_unit_test_teardown(the_later_edit_elsewhere_wins_whatever_the_servers_clock_says,
+                                  clean_up),
+        cmocka_unit_test_teardown(the_clock_is_journaled_once_and_told, clean_up),
     };
     passed_ms =
         mmap(NULL, sizeof *passed_ms, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

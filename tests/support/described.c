@@ -1,8 +1,6 @@
 /* Everything that a view shows: see described.h. */
 #include "tests/support/described.h"
 
-#include "replay/open.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,13 +46,57 @@ static void put_row(struct avj_view *view, uint32_t number, struct avj_pack *out
     avj_pack_bool(out, (slot->flags & AVJ_SLOT_GONE) != 0);
 }
 
+static void put_rows(const struct avj_document *d, struct avj_pack *out)
+{
+    size_t count = 0;
+    for (const struct avj_known_row *row = d->rows; row; row = row->next)
+        count++;
+    avj_pack_list(out, 6 * count);
+    for (const struct avj_known_row *row = d->rows; row; row = row->next) {
+        avj_pack_cstr(out, row->remote_id);
+        avj_pack_cstr(out, row->version);
+        avj_pack_int(out, row->version_ms);
+        avj_pack_bool(out, row->deleted);
+        avj_pack_int(out, (int64_t)row->seq);
+        put_fields(avj_blob_fields(&row->fields), out);
+    }
+}
+
+static void put_pending(const struct avj_document *d, struct avj_pack *out)
+{
+    avj_pack_list(out, 6 * d->pending_count);
+    for (size_t i = 0; i < d->pending_count; i++) {
+        const struct avj_pending *p = &d->pending[i];
+        avj_pack_int(out, (int64_t)p->seq);
+        avj_pack_int(out, (int64_t)p->hlc);
+        avj_pack_int(out, p->op);
+        avj_pack_bool(out, p->attempted);
+        avj_pack_bool(out, p->trimmed);
+        put_fields(avj_blob_fields(&p->fields), out);
+    }
+}
+
+/* All of it, once more by way of the document. */
 static void put_state(struct avj_view *view, uint32_t number, struct avj_pack *out)
 {
     struct avj_document *d;
-    must(avj_view_open(view, number, &d, NULL) == AVJ_OK, "a document does not open");
-    must(avj_view_load(view, d, NULL) == AVJ_OK, "a document does not load");
+    struct avj_error err = {0};
+    must(avj_view_open(view, number, &d, &err) == AVJ_OK, err.message);
+    must(avj_view_load(view, d, &err) == AVJ_OK, err.message);
     must(d->derived || avj_document_derive(d) == AVJ_OK, "a document can not be derived");
-    avj_open_pack(d, out);
+    avj_pack_list(out, 12);
+    avj_pack_int(out, d->entity);
+    avj_pack_cstr(out, d->id);
+    put_rows(d, out);
+    put_pending(d, out);
+    put_fields(avj_blob_fields(&d->kept), out);
+    avj_pack_bool(out, d->parked);
+    avj_pack_int(out, d->reject_status);
+    avj_pack_cstr(out, d->reject_type);
+    avj_pack_cstr(out, d->reject_message);
+    avj_pack_bool(out, d->visible);
+    put_fields(avj_blob_fields(&d->shared), out);
+    put_fields(avj_document_fields(d), out);
     avj_view_put_back(view, number, d);
 }
 
@@ -72,7 +114,8 @@ static void put_document(struct avj_view *view, uint32_t number, bool deep, stru
     put_id(view, slot->thread ? avj_view_thread(view, slot->thread)->slot : 0, out);
     avj_pack_int(out, (int64_t)avj_slot_body(slot));
     avj_pack_int(out, (int64_t)avj_outbox_turn(view, number));
-    must(avj_view_fields(view, number, &fields, NULL) == AVJ_OK, "fields can not be read");
+    struct avj_error err = {0};
+    must(avj_view_fields(view, number, &fields, &err) == AVJ_OK, err.message);
     put_fields(fields, out);
     put_row(view, number, out);
     if (deep)
@@ -223,19 +266,27 @@ static void print(struct avj_value v)
     }
 }
 
-static void print_difference(struct avj_value a, struct avj_value b, const char *what)
+/* Whose part it is, and the innermost values that differ. */
+static void print_difference(struct avj_value a, struct avj_value b, int depth)
 {
-    fprintf(stderr, "%s: two views differ\n", what);
-    if (a.len != b.len)
-        fprintf(stderr, "  they have %zu and %zu parts\n", a.len, b.len);
-    for (size_t i = 0; i < a.len && i < b.len; i++) {
+    bool lists = a.kind == AVJ_LIST && b.kind == AVJ_LIST && a.len == b.len && a.len;
+    if (!lists) {
+        fprintf(stderr, "%*s", 2 * depth, "");
+        print(a);
+        fprintf(stderr, "\n%*s", 2 * depth, "");
+        print(b);
+        fputs("\n", stderr);
+    }
+    for (size_t i = 0; lists && i < a.len; i++) {
         if (avj_value_equal(avj_value_item(a, i), avj_value_item(b, i)))
             continue;
-        fprintf(stderr, "  part %zu:\n    ", i);
-        print(avj_value_item(a, i));
-        fputs("\n    ", stderr);
-        print(avj_value_item(b, i));
+        fprintf(stderr, "%*spart %zu", 2 * depth, "", i);
+        if (a.len > 1 && avj_value_item(a, 1).kind == AVJ_TEXT) {
+            fputs(" of ", stderr);
+            print(avj_value_item(a, 1));
+        }
         fputs("\n", stderr);
+        print_difference(avj_value_item(a, i), avj_value_item(b, i), depth + 1);
     }
 }
 
@@ -246,7 +297,8 @@ bool described_alike(const struct avj_pack *a, const struct avj_pack *b, const c
         return true;
     must(avj_tree_parse(a->data, a->len, &x) == AVJ_OK, "no msgpack");
     must(avj_tree_parse(b->data, b->len, &y) == AVJ_OK, "no msgpack");
-    print_difference(avj_tree_root(x), avj_tree_root(y), what);
+    fprintf(stderr, "%s: two views differ\n", what);
+    print_difference(avj_tree_root(x), avj_tree_root(y), 1);
     avj_tree_free(x);
     avj_tree_free(y);
     return false;

@@ -86,6 +86,9 @@ void history_init(struct history *h, uint64_t seed)
     h->odd = shares[below(h, 3)];
     h->broken = one_in(h, 3) ? 30 : 0;
     h->foreign = shares[below(h, 3)];
+    for (size_t i = 0; i < HISTORY_DOCS; i++)
+        if (below(h, 100) < h->foreign)
+            h->docs[i].row = below(h, HISTORY_ROWS);
     h->remote = 10 + 30 * (unsigned)below(h, 3);
     h->users = one_in(h, 4) ? 2 : 1;
 }
@@ -111,8 +114,8 @@ static bool is_broken(struct history *h)
 
 static const char *any_row(struct history *h, const struct history_doc *doc)
 {
-    if (below(h, 100) >= h->foreign)
-        return doc->rows[0];
+    if (!h->foreign || !one_in(h, 12))
+        return doc->rows[doc->row];
     return doc->rows[below(h, HISTORY_ROWS)];
 }
 
@@ -419,6 +422,31 @@ void history_next(struct history *h, struct avj_pack *entry)
         history_loosen(&h->rng, plain.data, plain.len, entry);
         avj_pack_release(&plain);
     }
+    if (entry->failed)
+        abort();
+}
+
+/* ---- many ---- */
+
+void history_message(unsigned number, bool remote, struct avj_pack *entry)
+{
+    const char *threads[] = {documents[0].id, documents[1].id, "of-its-own"};
+    char id[300];
+    if (number % 7)
+        snprintf(id, sizeof(id), "%08x-0000-4000-8000-%012x", number, number);
+    else
+        snprintf(id, sizeof(id), "message_%0*u", 8 + (int)(number % 250), number);
+    avj_pack_reset(entry);
+    avj_entry_begin(entry, remote ? AVJ_E_REMOTE : AVJ_E_LOCAL, number, NULL, AVJ_MESSAGE, id,
+                    remote ? 3 : 2);
+    put_text(entry, remote ? "r" : "o", remote ? id + 1 : "create");
+    if (remote)
+        put_text(entry, "v", "2026-11-22T18:00:00.000+00:00");
+    avj_pack_cstr(entry, "f");
+    avj_pack_map(entry, 3);
+    put_text(entry, "id", id);
+    put_text(entry, "threadId", threads[number % 3]);
+    put_text(entry, "content", id);
     if (entry->failed)
         abort();
 }

@@ -21,6 +21,7 @@ struct history_doc {
     enum avj_entity entity;
     const char *id;
     char rows[HISTORY_ROWS][48];
+    size_t row;                 /* that it mostly has */
     uint64_t last_seq;          /* of its last mutation */
     int values[HISTORY_FIELDS]; /* what it was last written as: a choice a field, 0: absent */
     int64_t version;            /* seconds behind a moment */
@@ -35,7 +36,7 @@ struct history {
     size_t conflict_count;
     unsigned odd;     /* of 100 entries so many are written in another way than this program does */
     unsigned broken;  /* of 1,000 so many lack something that their type needs */
-    unsigned foreign; /* of 100 rows so many are not the derived one */
+    unsigned foreign; /* of 100 documents so many have other rows than the derived one */
     unsigned remote;  /* of 100 entries about so many come from the server */
     unsigned users;   /* 1: nobody else logs in */
 };
@@ -45,6 +46,10 @@ void history_init(struct history *history, uint64_t seed);
 
 /* The next entry; its sequence number is history->seq then.  *entry: emptied first. */
 void history_next(struct history *history, struct avj_pack *entry);
+
+/* Message `number` of those that a history never mentions, some in its threads, some with ids that
+ * are no UUIDs: made here, or a row from elsewhere under a foreign $id. */
+void history_message(unsigned number, bool remote, struct avj_pack *entry);
 
 /* msgpack written again with headers wider than they must be, here and there: the same value. */
 void history_loosen(struct test_rng *rng, const void *data, size_t len, struct avj_pack *out);

@@ -74,8 +74,9 @@ struct avj_view *snapshot_copy_read(const struct avj_io *io, const char *path,
     struct avj_view *view = NULL;
     int file = io->open(io->ctx, path, AVJ_OPEN_READ);
     must(file >= 0, "open");
-    if (avj_snapshot_header_read(io, file, &header))
-        view = avj_snapshot_take(io, file, &header, &source, false);
+    if (avj_snapshot_header_read(io, file, &header) &&
+        avj_snapshot_take(io, file, &header, &source, false, &view) != AVJ_OK)
+        must(!view, "a view of a snapshot that was not taken");
     must(io->close(io->ctx, file) == 0, "close");
     return view;
 }

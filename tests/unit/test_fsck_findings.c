@@ -1,5 +1,6 @@
 /* The table of findings and the list of one run. */
 #include "tests/support/cases.h"
+#include "tests/support/files.h"
 
 #include "fsck/fsck_findings.h"
 
@@ -79,6 +80,26 @@ static void ids_that_were_given_stay(void **state)
         assert_string_equal(fsck_kind(given[i].code)->id, given[i].id);
 }
 
+static void the_manual_lists_them_all(void **state)
+{
+    (void)state;
+    const char *source = getenv("AVJ_SOURCE");
+    if (!source)
+        skip();
+    char *path = test_path(source, "fsck/avchat-fsck.8"), line[160];
+    size_t len;
+    char *manual = (char *)test_read_file(path, &len);
+
+    for (int code = 0; code < FSCK_CODES; code++) {
+        const struct fsck_kind *kind = fsck_kind((enum fsck_code)code);
+        snprintf(line, sizeof line, ".It %s\n%s (%s)\n", kind->id, kind->title,
+                 fsck_severity_name(kind->severity));
+        assert_contains(manual, line);
+    }
+    free(manual);
+    free(path);
+}
+
 static void what_is_too_much_is_counted_and_told(void **state)
 {
     (void)state;
@@ -144,6 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_is_complete_and_its_id_is_its_own),
         cmocka_unit_test(ids_that_were_given_stay),
+        cmocka_unit_test(the_manual_lists_them_all),
         cmocka_unit_test(what_is_too_much_is_counted_and_told),
         cmocka_unit_test(joined_lists_are_one),
         cmocka_unit_test(an_id_is_listed_once_and_the_list_is_bounded),

@@ -12,7 +12,7 @@ struct options_case {
     enum fsck_command command;
     const char *complaint; /* part of it */
     const char *path, *audit_id;
-    bool json, verbose, audit;
+    bool json, verbose, audit, deep;
     int64_t max_duration_ms;
 };
 
@@ -33,6 +33,7 @@ static const struct options_case cases[] = {
      .path = "dir",
      .audit = true,
      .audit_id = "m1"},
+    {"a deep check is one option", {"--deep", "dir"}, FSCK_DO_CHECK, .path = "dir", .deep = true},
     {"seconds may have a fraction",
      {"--max-duration", "1.5", "dir"},
      FSCK_DO_CHECK,
@@ -100,7 +101,6 @@ static const struct options_case cases[] = {
      {"--report", "f.html", "d"},
      FSCK_DO_COMPLAIN,
      .complaint = "no --report yet"},
-    {"the deep check comes later", {"--deep", "d"}, FSCK_DO_COMPLAIN, .complaint = "no --deep yet"},
 };
 
 static void parse(const struct options_case *c, struct fsck_command_line *line)
@@ -143,7 +143,7 @@ static void every_form_means_what_it_should(void **state)
         if (good && c->command == FSCK_DO_CHECK)
             good = same(line.path, c->path) && same(line.options.audit_id, c->audit_id) &&
                    line.json == c->json && line.verbose == c->verbose &&
-                   line.options.audit == c->audit &&
+                   line.options.audit == c->audit && line.options.deep == c->deep &&
                    line.options.max_duration_ms == c->max_duration_ms;
         if (!good)
             print_error("%s: got command %d, \"%s\"\n", c->sentence, (int)line.command,
@@ -162,13 +162,14 @@ static void help_lists_what_there_is_and_nothing_else(void **state)
     assert_non_null(out);
     fsck_options_help(out);
     fclose(out);
-    for (size_t i = 0; i < 6; i++) {
-        static const char *const there[] = {
-            "--json", "--audit [MESSAGE-ID]", "--max-duration", "--verbose", "--help", "--version"};
+    for (size_t i = 0; i < 7; i++) {
+        static const char *const there[] = {"--json",         "--deep",    "--audit [MESSAGE-ID]",
+                                            "--max-duration", "--verbose", "--help",
+                                            "--version"};
         assert_contains(text, there[i]);
     }
-    for (size_t i = 0; i < 4; i++) {
-        static const char *const later[] = {"repair", "salvage", "report", "deep"};
+    for (size_t i = 0; i < 3; i++) {
+        static const char *const later[] = {"repair", "salvage", "report"};
         assert_null(strstr(text, later[i]));
     }
     free(text);

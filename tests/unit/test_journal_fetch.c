@@ -261,7 +261,7 @@ static void every_record_of_every_shape_is_had_in_any_order(void **state)
         for (size_t k = 0; k < (last > 2000 ? 1 : 3); k++) {
             struct avj_fetcher *fetcher = open_fetcher(NULL, dir, caches[k]);
             assert_gets_all(fetcher, last);
-            assert_true(stats_of(fetcher).open_files <= 16);
+            assert_true(stats_of(fetcher).open_files <= 32);
             avj_fetcher_close(fetcher);
         }
         avj_journal_close(journal);
@@ -332,7 +332,7 @@ static void a_large_frame_is_unpacked_once_for_a_run_of_its_records(void **state
     fetcher = open_fetcher(NULL, c->dir, 0);
     for (uint64_t seq = 1; seq <= last - 30; seq++)
         assert_gets(fetcher, seq);
-    assert_true(stats_of(fetcher).frames <= 1 + (last - 30) * NUMBERED_MAX / 2 / (900 * 1024));
+    assert_true(stats_of(fetcher).frames <= 1 + (last - 30) * NUMBERED_MAX / 2 / (56 * 1024));
     avj_fetcher_close(fetcher);
     avj_journal_close(journal);
 }

@@ -30,14 +30,14 @@ struct plan {
 static enum avj_status decide(void *arg, uint64_t seq, const void *data, size_t len,
                               struct avj_slice *instead, struct avj_error *err)
 {
-    static const uint8_t zeros[NUMBERED_MAX + 1];
+    static const uint8_t zeros[1];
     struct plan *p = arg;
 
     p->asked++;
     if (p->fail_at == seq)
         return avj_fail(err, AVJ_EFORMAT, "record %llu is not liked", (unsigned long long)seq);
     if (p->longer)
-        *instead = (struct avj_slice){zeros, len + 1};
+        *instead = (struct avj_slice){zeros, AVJ_RECORD_MAX + 1};
     else if (p->every && seq % p->every == 0 && len > p->len)
         *instead = (struct avj_slice){data, p->len};
     return AVJ_OK;
@@ -272,7 +272,7 @@ static void what_goes_wrong_ends_it_and_the_segment_stays(void **state)
          {.every = 2, .len = 8, .fail_at = 40},
          AVJ_EFORMAT,
          "not liked"},
-        {"a record would grow", {.longer = true}, AVJ_EINVAL, "would become longer"},
+        {"a record would be too long", {.longer = true}, AVJ_ETOOBIG, "would become too long"},
     };
     uint64_t last = sealed_segments(c->dir, 3);
     struct avj_journal *journal = open_journal(c->dir, &quiet), *reader;
@@ -357,6 +357,35 @@ static void what_a_crash_left_behind_is_kept(void **state)
     avj_journal_close(journal);
     assert_int_equal(assert_scans(c->dir, 1).set_aside_bytes, sizeof torn);
     free(name);
+}
+
+/* Enough of one kind that sealing gives the segment a dictionary of its own. */
+static void segments_with_a_dictionary_of_their_own_are_compacted_too(void **state)
+{
+    struct journal_case *c = *state;
+    const struct avj_journal_options large = {.no_background = true};
+    struct avj_journal *journal;
+    struct avj_error err = {0};
+    struct plan plan = {.every = 2, .len = 8};
+    uint64_t next = 1;
+
+    create_journal(c->dir, &large);
+    journal = open_journal(c->dir, &large);
+    for (; next < 12000; next += 60)
+        append_numbered(journal, next, 60, AVJ_RELAXED);
+    assert_ok(avj_journal_rotate(journal, &err), err);
+    assert_ok(avj_journal_maintain(journal, NULL, NULL, &err), err);
+    assert_int_equal(header_of(c->dir, 1).dictionary.kind, AVJ_DICTIONARY_EMBEDDED);
+    uint64_t before = header_of(c->dir, 1).dictionary.hash;
+    struct avj_rewritten done = rewrite(journal, &plan, UINT64_MAX);
+    assert_int_equal(done.segments, 1);
+    assert_int_equal(done.damaged, 0);
+    /* What was dropped does not live on in it. */
+    assert_int_equal(header_of(c->dir, 1).dictionary.kind, AVJ_DICTIONARY_EMBEDDED);
+    assert_int_not_equal(header_of(c->dir, 1).dictionary.hash, before);
+    assert_shortened(journal, next - 1, 2, next - 1, false);
+    avj_journal_close(journal);
+    assert_scans(c->dir, 1);
 }
 
 /* ---- readers meanwhile ---- */
@@ -576,6 +605,7 @@ int main(void)
         JOURNAL_CASE(it_stops_when_it_is_asked_to_and_goes_on_later),
         JOURNAL_CASE(a_damaged_segment_stays_as_it_is_and_is_counted),
         JOURNAL_CASE(what_a_crash_left_behind_is_kept),
+        JOURNAL_CASE(segments_with_a_dictionary_of_their_own_are_compacted_too),
         JOURNAL_CASE(cursors_and_fetchers_go_on_while_what_they_read_is_compacted),
         JOURNAL_CASE(two_processes_compact_at_once_and_others_read),
         JOURNAL_CASE(the_lock_is_that_of_sealing),

@@ -100,6 +100,25 @@ static size_t frames(struct fixture *f)
     return count;
 }
 
+/* The newest entry with this id, which must be there. */
+static uint64_t entry_of(struct fixture *f, const char *id)
+{
+    struct avj_cursor *cursor;
+    struct avj_record record;
+    struct avj_entry entry;
+    uint64_t found = 0;
+    assert_ok(avj_cursor_open(avj_store_journal(f->store), 0, &cursor, &err), err);
+    while (avj_cursor_next(cursor, &record, &err) == AVJ_OK) {
+        assert_ok(avj_entry_decode(record.data, record.len, &entry, &err), err);
+        if (entry.id.len == strlen(id) && memcmp(entry.id.data, id, entry.id.len) == 0)
+            found = record.seq;
+        avj_entry_release(&entry);
+    }
+    avj_cursor_close(cursor);
+    assert_int_not_equal(found, 0);
+    return found;
+}
+
 static void set_fields(struct fixture *f, enum avj_op op, enum avj_entity entity, const char *id,
                        const char *const *texts, size_t count)
 {
@@ -331,6 +350,12 @@ static void a_branch_is_a_new_thread_neither_pinned_nor_shared(void **state)
     size_t before = frames(f);
     assert_ok(avj_thread_branch(f->store, f->thread, f->messages[1], branch, &err), err);
     assert_int_equal(frames(f), before + 1);
+    uint64_t made = entry_of(f, branch);
+    const struct avj_doc *docs;
+    size_t count;
+    assert_ok(avj_store_messages(f->store, branch, NULL, 0, &docs, &count, &err), err);
+    for (size_t i = 0; i < count; i++) /* they follow the thread in the log, in their order */
+        assert_int_equal(entry_of(f, docs[i].id), made + 1 + i);
     const char *const fields[][2] = {
         {"title", "A thread"}, {"tags", "[kept]"}, {"isBranched", "true"}, {"isPinned", "false"},
         {"isShared", "-"},     {"shareId", "-"},   {"sharedAt", "-"},      {"projectId", project},
@@ -340,6 +365,45 @@ static void a_branch_is_a_new_thread_neither_pinned_nor_shared(void **state)
     struct avj_doc doc;
     assert_int_equal(avj_store_get(f->store, AVJ_THREAD, branch, &doc), AVJ_OK);
     assert_int_equal(doc.messages, 2);
+}
+
+struct seen {
+    char text[400];
+};
+
+static bool note_id(void *arg, const char *id)
+{
+    struct seen *s = arg;
+    size_t used = strlen(s->text);
+    snprintf(s->text + used, sizeof(s->text) - used, "%s%s", used ? " " : "", id);
+    return strcmp(id, "ab-stop") != 0;
+}
+
+static void ids_are_found_by_how_they_begin(void **state)
+{
+    static const struct {
+        const char *prefix, *found;
+    } rows[] = {
+        {"ab", "ab-1 ab-2 ab-stop"}, /* the callback ends it there */
+        {"ab-1", "ab-1"},
+        {"ac", "ac"},
+        {"acx", ""},
+        {"gone", ""}, /* deleted */
+    };
+    struct fixture *f = *state;
+    const char *ids[] = {"ab-1", "ab-2", "ac", "ab-stop", "ab-3", "gone"};
+    for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++)
+        SET(f, AVJ_CREATE, AVJ_PROJECT, ids[i], "id", ids[i], "name", "p", "createdAt",
+            "2026-01-01T00:00:00.000+00:00");
+    assert_ok(avj_project_delete(f->store, "gone", NULL, &err), err);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct seen seen = {.text = ""};
+        avj_store_ids(f->store, AVJ_PROJECT, rows[i].prefix, note_id, &seen);
+        assert_string_equal(seen.text, rows[i].found);
+    }
+    struct seen seen = {.text = ""};
+    avj_store_ids(f->store, AVJ_THREAD, f->thread, note_id, &seen);
+    assert_string_equal(seen.text, f->thread);
 }
 
 /* ---- messages and summaries ---- */
@@ -396,10 +460,12 @@ static void a_project_is_made_and_edited_field_by_field(void **state)
     assert_status(AVJ_EINVAL, avj_project_new(f->store, &nameless, NULL, &err), err);
 }
 
-/* Two threads in a project, one in none. */
+/* Two threads in a project, one in another, one in none. */
 static void fill_project(struct fixture *f, char p[AVJ_ID_TEXT], char second[AVJ_ID_TEXT])
 {
     new_project(f, "Goes", p);
+    SET(f, AVJ_CREATE, AVJ_THREAD, "elsewhere", "id", "elsewhere", "title", "t", "createdAt",
+        "2026-01-01T00:00:00.000+00:00", "projectId", "another");
     assert_ok(avj_thread_new(f->store, "second", second, &err), err);
     assert_ok(avj_thread_new(f->store, "free", NULL, &err), err);
     assert_ok(avj_thread_move(f->store, f->thread, p, &err), err);
@@ -415,7 +481,8 @@ static void the_threads_of_a_deleted_project_stay_in_none(void **state)
     assert_ok(avj_project_delete(f->store, p, NULL, &err), err);
     assert_int_equal(frames(f), before + 1);
     assert_int_equal(visible(f, AVJ_PROJECT), 0);
-    assert_int_equal(visible(f, AVJ_THREAD), 3);
+    assert_int_equal(visible(f, AVJ_THREAD), 4);
+    assert_string_equal(field(f, AVJ_THREAD, "elsewhere", "projectId"), "another");
     assert_string_equal(thread_field(f, "projectId"), "-");
     assert_string_equal(field(f, AVJ_THREAD, second, "projectId"), "-");
     assert_status(AVJ_ENOTFOUND, avj_project_delete(f->store, p, NULL, &err), err);
@@ -443,7 +510,8 @@ static void a_project_can_be_deleted_with_its_threads(void **state)
     size_t before = frames(f);
     assert_ok(avj_project_delete_all(f->store, p, &err), err);
     assert_int_equal(frames(f), before + 1);
-    assert_int_equal(visible(f, AVJ_THREAD), 1);
+    assert_int_equal(visible(f, AVJ_THREAD), 2);
+    assert_string_equal(field(f, AVJ_THREAD, "elsewhere", "projectId"), "another");
     assert_int_equal(visible(f, AVJ_MESSAGE), 0);
     assert_int_equal(visible(f, AVJ_SUMMARY), 0);
 }
@@ -466,6 +534,7 @@ int main(void)
         CASE(trimming_from_a_message_of_another_thread_is_refused),
         CASE(a_branch_keeps_the_order_of_messages_of_one_moment),
         CASE(a_branch_is_a_new_thread_neither_pinned_nor_shared),
+        CASE(ids_are_found_by_how_they_begin),
         CASE(a_message_can_carry_more_fields_but_not_other_ones_of_its_own),
         CASE(a_summary_belongs_to_a_message_of_its_thread),
         CASE(a_project_is_made_and_edited_field_by_field),

@@ -4,6 +4,7 @@
  * knows no snapshots, with the threads that it wants or with one.
  */
 #include "tests/bench/life/life.h"
+#include "replay/search.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,6 +94,20 @@ static struct life_found newest(void *state, const char *thread, size_t limit)
     return found;
 }
 
+static size_t search(void *state, const char *word, size_t limit)
+{
+    const struct avj_search_options options = {.limit = limit};
+    const char *const words[] = {word, NULL};
+    const struct avj_hit *hits;
+    struct avj_error err;
+    size_t count, messages = 0;
+
+    bench_ok(avj_store_search(state, words, &options, &hits, &count, &err), &err, "search");
+    for (size_t i = 0; i < count; i++)
+        messages += hits[i].entity == AVJ_MESSAGE;
+    return messages;
+}
+
 static void close_store(void *state)
 {
     avj_store_close(state);
@@ -101,7 +116,7 @@ static void close_store(void *state)
 #define ENGINE(text, how)                                                                          \
     {                                                                                              \
         .name = text, .variant = how, .open = open_life, .put = put, .threads = threads,           \
-        .newest = newest, .close = close_store                                                     \
+        .newest = newest, .search = search, .close = close_store                                   \
     }
 
 const struct life_engine life_store = ENGINE("store", USUAL);
