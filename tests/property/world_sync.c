@@ -155,12 +155,13 @@ static bool serve(struct replica *r, struct flight *f, bool *moved)
             state.version_ms = known ? known->version_ms : 0;
         return hear(r, &state, 1, "push");
     }
-    if (f->op.kind == AVJ_PUSH_DELETE) {
-        /* Of several rows only one stands for the document, the others go with it unseen. */
-        if (oracle_find(&r->oracle, f->op.entity, f->op.id)->row_count > 1)
-            tokens_overrule(w, f->op.entity, f->op.id, &row->fields, NULL);
+    bool deletes = f->op.kind == AVJ_PUSH_DELETE;
+    /* Of several rows only one stands for the document, the others go with it unseen. */
+    if (row && oracle_find(&r->oracle, f->op.entity, f->op.id)->row_count > 1)
+        tokens_overrule(w, f->op.entity, f->op.id, &row->fields, deletes ? NULL : &f->fields);
+    if (deletes)
         server_delete(w, row);
-    } else
+    else
         row = server_put(w, f->op.entity, f->row.row, f->op.id, &f->fields);
     f->row = *row;
     return true;
