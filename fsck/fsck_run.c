@@ -7,6 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* Snapshots of fewer records than these are verified faster than a thread is started. */
+#define THREADS_MIN 65536
+
 struct run {
     const char *path;
     const struct fsck_options *options;
@@ -63,8 +66,9 @@ static enum avj_status check_with(struct run *run, struct fsck_pipe *pipe)
         .progress_arg = run->sink->arg,
     };
     enum avj_status status = fsck_check(&checking, run->err);
-    if (status == AVJ_OK)
-        fsck_snapshots_verify(&run->snapshots);
+    if (status == AVJ_OK &&
+        fsck_snapshots_verify(&run->snapshots, run->summary.records >= THREADS_MIN) != AVJ_OK)
+        status = avj_fail(run->err, AVJ_ENOMEM, "out of memory");
     enum avj_status folded = fsck_pipe_end(pipe);
     if (folded == AVJ_OK && status == AVJ_OK && run->options->deep)
         folded = fsck_fold_load_snapshots(run->fold, run->deadline_ms);

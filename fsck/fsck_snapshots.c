@@ -206,14 +206,19 @@ void fsck_snapshots_meet(struct fsck_snapshots *s, uint64_t seq, const void *dat
         compare_view(item, view);
 }
 
-void fsck_snapshots_verify(struct fsck_snapshots *s)
+enum avj_status fsck_snapshots_verify(struct fsck_snapshots *s, bool threads)
 {
     for (size_t i = 0; i < s->count; i++) {
         struct fsck_snapshot *item = &s->items[i];
-        if (item->state == FSCK_SNAPSHOT_GOOD &&
-            !avj_snapshot_verify(s->io, item->file, &item->header, false))
+        if (item->state != FSCK_SNAPSHOT_GOOD)
+            continue;
+        enum avj_status status = avj_snapshot_verify(s->io, item->file, &item->header, threads);
+        if (status == AVJ_ENOMEM)
+            return status;
+        if (status != AVJ_OK)
             bad_bytes(item, "its content is not as written");
     }
+    return AVJ_OK;
 }
 
 /* ---- findings ---- */

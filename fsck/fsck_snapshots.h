@@ -62,8 +62,9 @@ static inline uint64_t fsck_snapshots_next(const struct fsck_snapshots *snapshot
 void fsck_snapshots_meet(struct fsck_snapshots *snapshots, uint64_t seq, const void *data,
                          size_t len, const struct avj_view *view);
 
-/* Reads the files and compares their hashes. */
-void fsck_snapshots_verify(struct fsck_snapshots *snapshots);
+/* Reads the files and compares their hashes, with two threads where `threads`.  Errors: AVJ_ENOMEM.
+ */
+AVJ_CHECKED enum avj_status fsck_snapshots_verify(struct fsck_snapshots *snapshots, bool threads);
 
 /*
  * Each good snapshot is loaded, what the log has behind it is folded in, and the result compared

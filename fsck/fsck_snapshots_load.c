@@ -178,15 +178,17 @@ static bool leads_somewhere(const struct avj_view *view)
 
 static enum avj_status load(struct fsck_snapshot *item, const struct replayed *r)
 {
-    struct avj_view *loaded = avj_snapshot_take(r->io, item->file, &item->header, r->source, false);
-    if (!loaded)
-        return differs(item, "it is whole and can not be loaded");
+    struct avj_view *loaded;
+    enum avj_status status =
+        avj_snapshot_take(r->io, item->file, &item->header, r->source, false, &loaded);
+    if (status != AVJ_OK)
+        return status == AVJ_ENOMEM ? status : differs(item, "it is whole and can not be loaded");
     if (!leads_somewhere(loaded)) {
         loaded->threads.count = loaded->sides.count = loaded->open.count = 0; /* not to be freed */
         avj_view_free(loaded);
         return differs(item, "a number in it leads nowhere");
     }
-    enum avj_status status = fold_tail(item, loaded, r);
+    status = fold_tail(item, loaded, r);
     if (status == AVJ_OK)
         status = compare(item, loaded, r);
     avj_view_free(loaded);

@@ -27,6 +27,9 @@ AVJ_API void avj_time_format(int64_t ms, char out[AVJ_TIME_TEXT]);
 AVJ_API uint64_t avj_hlc_next(uint64_t last, int64_t now_ms);
 AVJ_API int64_t avj_hlc_ms(uint64_t hlc);
 
+/* A hundred years: two clocks that are further apart are not believed. */
+#define AVJ_CLOCK_OFFSET_MAX_MS 3155760000000
+
 AVJ_END_C
 
 #endif

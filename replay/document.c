@@ -15,7 +15,8 @@ void avj_blob_take(struct avj_blob *blob, struct avj_pack *pack)
 {
     free(blob->data);
     /* The pack grew by doubling; what is kept for long is kept tight. */
-    uint8_t *tight = pack->len ? realloc(pack->data, pack->len) : NULL;
+    bool loose = pack->cap - pack->len > pack->len / 4 + 32;
+    uint8_t *tight = loose && pack->len ? realloc(pack->data, pack->len) : NULL;
     blob->data = tight ? tight : pack->data;
     blob->len = pack->len;
     *pack = (struct avj_pack){0};

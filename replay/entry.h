@@ -45,7 +45,8 @@ AVJ_BEGIN_C
     X(AVJ_E_CONFLICT, "conflict",                                                                  \
       "what lost a merge: s seq of the loser, v winning $updatedAt, f lost fields, m why")         \
     X(AVJ_E_SESSION, "session",                                                                    \
-      "o (init, open, login, logout, claim, schema), u user id, and the facts of it")              \
+      "o (init, open, login, logout, claim, schema, clock), u user id, and the facts of it: d "    \
+      "the server's clock minus ours, in ms")                                                      \
     X(AVJ_E_REPAIR, "repair", "what a repair did")                                                 \
     X(AVJ_E_SERVER, "server",                                                                      \
       "state of the embedded upstream: k table, c collection, i key, d value (absent: removed)")   \

@@ -200,6 +200,7 @@ static enum avj_status merge_plain(enum avj_entity entity, struct avj_fields bas
 {
     struct plain b, p;
     size_t count = 0, begin = out->len;
+    avj_pack_reserve(out, base.len + patch.len + 1);
     avj_pack_raw(out, "", 1); /* room for the header of a small map */
     plain_begin(&b, entity, base);
     plain_begin(&p, entity, patch);

@@ -335,7 +335,8 @@ static enum verdict judge_field(const struct merge *m, const struct avj_pending 
         bool mine_ok = mine.kind == AVJ_TEXT && avj_time_parse(mine.text, mine.len, &ours);
         return have && (!mine_ok || theirs >= ours) ? GIVES_WAY : STAYS;
     }
-    return m->incoming->version_ms > avj_hlc_ms(p->hlc) ? LOSES : WINS;
+    int64_t mine_ms = avj_hlc_ms(p->hlc) + m->incoming->clock_offset_ms;
+    return m->incoming->version_ms > mine_ms ? LOSES : WINS;
 }
 
 struct split {

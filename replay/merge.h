@@ -19,6 +19,8 @@ struct avj_incoming {
     uint64_t seq; /* of its entry */
     bool dropped; /* its entry is a stub: fields are only a mark, and this their hash: */
     uint64_t hash;
+    int64_t clock_offset_ms; /* the server's clock, which versions are told by, minus the one that
+                                stamps mutations */
 };
 
 struct avj_clash {

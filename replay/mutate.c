@@ -1,5 +1,6 @@
 /* Mutations: checked against the schema and what is visible, then appended as one frame. */
 #include "replay/clock.h"
+#include "replay/raw.h"
 #include "replay/store_private.h"
 #include "replay/table.h"
 
@@ -86,6 +87,78 @@ static enum avj_status check_fields(const struct avj_mutation *m, struct avj_err
     return status;
 }
 
+/* ---- the same in one pass, for fields as this program packs them ---- */
+
+static bool quick_texts(struct avj_raw *raw)
+{
+    size_t items;
+    struct avj_slice text;
+    if (!avj_raw_list(raw, &items))
+        return false;
+    for (size_t i = 0; i < items; i++)
+        if (!avj_raw_text(raw, &text))
+            return false;
+    return true;
+}
+
+static bool quick_value(struct avj_raw *raw, const struct avj_field *field, const char *id)
+{
+    struct avj_slice text;
+    int64_t number;
+    bool flag;
+    switch (field->type) {
+    case AVJ_F_TEXT:
+        return avj_raw_text(raw, &text) &&
+               (!(field->flags & AVJ_FF_ID) ||
+                (text.len == strlen(id) && memcmp(text.data, id, text.len) == 0));
+    case AVJ_F_BOOL:
+        return avj_raw_bool(raw, &flag);
+    case AVJ_F_INT:
+        return avj_raw_int(raw, &number);
+    case AVJ_F_TIME:
+        return avj_raw_text(raw, &text) && avj_time_parse(text.data, text.len, &number);
+    case AVJ_F_TEXTS:
+        return quick_texts(raw);
+    case AVJ_F_JSON:
+        return avj_raw_skip(raw);
+    }
+    return false;
+}
+
+static bool has_required(const struct avj_entity_schema *schema, uint32_t seen)
+{
+    for (size_t i = 0; i < schema->count; i++)
+        if ((schema->fields[i].flags & AVJ_FF_REQUIRED) && !(seen & 1u << i))
+            return false;
+    return true;
+}
+
+/* True: nothing is wrong with them.  False: they must be looked at more closely. */
+static bool fields_fit(const struct avj_mutation *m)
+{
+    const struct avj_entity_schema *schema = avj_schema(m->entity);
+    struct avj_raw raw = {m->fields.data, m->fields.data + m->fields.len};
+    size_t pairs;
+    uint32_t seen = 0; /* fields with a value, by rank; a schema has fewer than 32 */
+    if (!m->fields.len || !avj_raw_map(&raw, &pairs))
+        return false;
+    for (size_t i = 0; i < pairs; i++) {
+        struct avj_slice key;
+        if (!avj_raw_text(&raw, &key))
+            return false;
+        size_t rank = avj_field_rank(m->entity, key.data, key.len);
+        if (rank == schema->count || (raw.at < raw.end && *raw.at == 0xc0)) {
+            if (!avj_raw_skip(&raw))
+                return false;
+            continue;
+        }
+        if ((seen & 1u << rank) || !quick_value(&raw, &schema->fields[rank], m->id))
+            return false;
+        seen |= 1u << rank;
+    }
+    return raw.at == raw.end && (m->op != AVJ_CREATE || has_required(schema, seen));
+}
+
 static bool same_mutation(const void *item, const void *key)
 {
     const struct avj_mutation *a = item, *b = key;
@@ -115,7 +188,7 @@ static enum avj_status check_mutation(struct avj_store *store, const struct avj_
         return avj_fail(err, AVJ_ENOTFOUND, "no %s %s", kind, m->id);
     if (m->op == AVJ_CREATE && !avj_table_add(seen, mutation_hash(m), (void *)(uintptr_t)m))
         return avj_fail(err, AVJ_ENOMEM, "out of memory");
-    return m->op == AVJ_DELETE ? AVJ_OK : check_fields(m, err);
+    return m->op == AVJ_DELETE || fields_fit(m) ? AVJ_OK : check_fields(m, err);
 }
 
 static enum avj_status check_all(struct avj_store *store, const struct avj_mutation *mutations,

@@ -8,18 +8,26 @@
 
 /* ---- derived $ids ---- */
 
+/* Room for what is hashed: an id, a kind, a user. */
+#define FEW (AVJ_ID_MAX + 1024)
+
+/* In memory of its own, so that it can not fail; a user of absurd length is hashed in
+ * view->scratch.
+ */
 void avj_view_derived_id(struct avj_view *view, const char *user, enum avj_entity entity,
                          const char *id, char out[AVJ_DERIVED_ID_TEXT])
 {
     static const char digits[] = "0123456789abcdef";
-    struct avj_pack *bytes = &view->scratch;
+    uint8_t few[FEW], hash[16] = {0};
+    struct avj_pack fixed = {.data = few, .cap = sizeof(few)};
     const char *owner = user ? user : "";
     const char *kind = avj_schema(entity)->kind;
-    uint8_t hash[16] = {0};
+    size_t owner_len = strlen(owner) + 1, kind_len = strlen(kind) + 1, id_len = strlen(id);
+    struct avj_pack *bytes = owner_len + kind_len + id_len <= sizeof(few) ? &fixed : &view->scratch;
     avj_pack_reset(bytes);
-    avj_pack_raw(bytes, owner, strlen(owner) + 1);
-    avj_pack_raw(bytes, kind, strlen(kind) + 1);
-    avj_pack_raw(bytes, id, strlen(id));
+    avj_pack_raw(bytes, owner, owner_len);
+    avj_pack_raw(bytes, kind, kind_len);
+    avj_pack_raw(bytes, id, id_len);
     if (!bytes->failed)
         avj_hash128(bytes->data, bytes->len, hash);
     for (size_t i = 0; i < sizeof(hash); i++) {

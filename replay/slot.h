@@ -102,24 +102,35 @@ struct avj_slots {
 void avj_slots_init(struct avj_slots *slots);
 void avj_slots_release(struct avj_slots *slots);
 
-static inline struct avj_slot *avj_slot_at(const struct avj_slots *slots, uint32_t number)
-{
-    return avj_chunks_at(&slots->slots, number);
-}
 /* Slots are 1 .. avj_slots_last(). */
 static inline uint32_t avj_slots_last(const struct avj_slots *slots)
 {
     return slots->slots.count ? (uint32_t)(slots->slots.count - 1) : 0;
 }
 
+static inline struct avj_slot *avj_slot_at(const struct avj_slots *slots, uint32_t number)
+{
+    return avj_chunks_at(&slots->slots, number);
+}
+
 /* The same with the key at hand. */
 uint32_t avj_slots_find_key(const struct avj_slots *slots, const struct avj_slot_key *key);
 uint32_t avj_slots_need_key(struct avj_slots *slots, const struct avj_slot_key *key, bool *added);
-/* Gets what the look for that key will touch first on its way into the cache. */
+/* Gets what the look for that key will touch into the cache: first its place, some time later the
+ * slot that stands there. */
 static inline void avj_slots_prefetch(const struct avj_slots *slots, const struct avj_slot_key *key)
 {
     if (slots->cap)
         __builtin_prefetch(&slots->places[(size_t)key->hash & (slots->cap - 1)]);
+}
+static inline void avj_slots_prefetch_slot(const struct avj_slots *slots,
+                                           const struct avj_slot_key *key)
+{
+    if (!slots->cap)
+        return;
+    uint32_t slot = slots->places[(size_t)key->hash & (slots->cap - 1)].slot;
+    if (slot)
+        __builtin_prefetch(avj_slot_at(slots, slot));
 }
 
 /* 0: there is none. */

@@ -82,8 +82,9 @@ static enum avj_status fold_here(struct avj_store *store, bool *changed, uint64_
 #define BATCHES       4
 #define BATCH_BYTES   ((size_t)256 * 1024)
 #define BATCH_RECORDS 512
-/* How many records ahead what they will need is fetched into the cache. */
-#define AHEAD 8
+/* How many records ahead what they will need is fetched into the cache: places, then slots. */
+#define AHEAD_PLACE 16
+#define AHEAD_SLOT  8
 
 /* Records, copied one behind the other. */
 struct batch {
@@ -193,14 +194,30 @@ static void batch_done(struct pipeline *p, bool stop)
     pthread_mutex_unlock(&p->mutex);
 }
 
+static void look_ahead(const struct avj_view *view, const struct batch *b, size_t i)
+{
+    if (i + AHEAD_PLACE < b->count) {
+        const struct avj_prepared *p = &b->prepared[i + AHEAD_PLACE];
+        if (p->glanced && p->glance.has_document)
+            avj_slots_prefetch(&view->slots, &p->key);
+        if (p->plain && p->thread.len)
+            avj_slots_prefetch(&view->slots, &p->thread);
+    }
+    if (i + AHEAD_SLOT < b->count) {
+        const struct avj_prepared *p = &b->prepared[i + AHEAD_SLOT];
+        if (p->glanced && p->glance.has_document)
+            avj_slots_prefetch_slot(&view->slots, &p->key);
+        if (p->plain && p->thread.len)
+            avj_slots_prefetch_slot(&view->slots, &p->thread);
+    }
+}
+
 static enum avj_status fold_batch(struct avj_store *store, const struct batch *b, uint64_t total,
                                   struct avj_error *err)
 {
     enum avj_status status = AVJ_OK;
     for (size_t i = 0; status == AVJ_OK && i < b->count; i++) {
-        if (i + AHEAD < b->count && b->prepared[i + AHEAD].glanced &&
-            b->prepared[i + AHEAD].glance.has_document)
-            avj_slots_prefetch(&store->view->slots, &b->prepared[i + AHEAD].key);
+        look_ahead(store->view, b, i);
         status = fold_one(store, b->first_seq + i, batch_record(b, i), &b->prepared[i], total, err);
     }
     if (status == AVJ_OK && b->status < 0 && err)

@@ -202,7 +202,8 @@ static enum avj_status pack_state(struct avj_store *store, const struct avj_row 
     struct avj_incoming incoming = {.remote_id = row->remote_id,
                                     .version = row->version,
                                     .deleted = row->deleted,
-                                    .fields = fields};
+                                    .fields = fields,
+                                    .clock_offset_ms = store->view->clock_offset_ms};
     if (row->version)
         (void)avj_time_parse(row->version, strlen(row->version), &incoming.version_ms);
     uint32_t number = avj_view_find(store->view, row->entity, row->id, strlen(row->id));
@@ -273,6 +274,7 @@ static enum avj_status meet_answer(struct avj_store *store, const struct avj_out
     if (status == AVJ_EFORMAT)
         avj_fail(err, status, "row %s: fields are no map", row.remote_id);
     incoming.fields = (struct avj_fields){fields.data, fields.len};
+    incoming.clock_offset_ms = store->view->clock_offset_ms;
     if (status == AVJ_OK && avj_merge_reads(d, &incoming))
         status = avj_view_load(store->view, d, err);
     if (status == AVJ_OK)
@@ -453,6 +455,20 @@ const char *avj_sync_learned(const struct avj_store *store, enum avj_entity enti
                              const char *field)
 {
     return avj_view_learned(store->view, entity, field, strlen(field));
+}
+
+enum avj_status avj_sync_clock(struct avj_store *store, int64_t offset_ms, struct avj_error *err)
+{
+    if (offset_ms < -AVJ_CLOCK_OFFSET_MAX_MS || offset_ms > AVJ_CLOCK_OFFSET_MAX_MS)
+        return avj_fail(err, AVJ_EINVAL, "the server's clock is off by centuries");
+    int64_t change = offset_ms - store->view->clock_offset_ms;
+    if (change >= -AVJ_CLOCK_STEP_MS && change <= AVJ_CLOCK_STEP_MS)
+        return AVJ_OK;
+    struct avj_batch batch = {.count = 0};
+    begin(store, &batch, AVJ_E_SESSION, AVJ_ENTITIES, NULL, 2);
+    put_text(&batch.bytes, "o", "clock");
+    put_int(&batch.bytes, "d", offset_ms);
+    return finish(store, &batch, avj_batch_end(&batch), AVJ_DURABLE, err);
 }
 
 /* ---- a person decides ---- */

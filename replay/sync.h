@@ -110,6 +110,13 @@ avj_sync_learn(struct avj_store *store, enum avj_entity entity, const char *fiel
 AVJ_API const char *avj_sync_learned(const struct avj_store *store, enum avj_entity entity,
                                      const char *field);
 
+/* How far the server's clock is from the one that stamps mutations here: merges compare the two.
+ * Measurements that differ by less than AVJ_CLOCK_STEP_MS from what the log has are not journaled:
+ * Date headers have seconds.  AVJ_EINVAL: beyond AVJ_CLOCK_OFFSET_MAX_MS. */
+#define AVJ_CLOCK_STEP_MS 2000
+AVJ_API AVJ_CHECKED enum avj_status avj_sync_clock(struct avj_store *store, int64_t offset_ms,
+                                                   struct avj_error *err);
+
 /* Lets a parked document try again, or gives its pending mutations up.  AVJ_ENOTFOUND. */
 AVJ_API AVJ_CHECKED enum avj_status avj_sync_retry(struct avj_store *store, enum avj_entity entity,
                                                    const char *id, struct avj_error *err);

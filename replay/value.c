@@ -242,6 +242,17 @@ void avj_pack_reset(struct avj_pack *pack)
     pack->failed = false;
 }
 
+void avj_pack_reserve(struct avj_pack *pack, size_t len)
+{
+    if (pack->failed || len <= pack->cap - pack->len)
+        return;
+    uint8_t *grown = realloc(pack->data, pack->len + len);
+    if (!grown)
+        return; /* it is tried again when it is needed */
+    pack->data = grown;
+    pack->cap = pack->len + len;
+}
+
 void avj_pack_raw(struct avj_pack *pack, const void *data, size_t len)
 {
     if (pack->failed || len == 0)

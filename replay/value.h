@@ -69,6 +69,8 @@ struct avj_pack {
 
 AVJ_API void avj_pack_release(struct avj_pack *pack);
 AVJ_API void avj_pack_reset(struct avj_pack *pack); /* empty, memory kept */
+/* Makes room for `len` more bytes at once; may be left out. */
+AVJ_API void avj_pack_reserve(struct avj_pack *pack, size_t len);
 AVJ_API void avj_pack_nil(struct avj_pack *pack);
 AVJ_API void avj_pack_bool(struct avj_pack *pack, bool value);
 AVJ_API void avj_pack_int(struct avj_pack *pack, int64_t value);

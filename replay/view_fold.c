@@ -443,6 +443,7 @@ static enum avj_status take_state(struct avj_view *view, struct change *c, uint6
     struct avj_document *d = c->edit.document;
     struct avj_plan plan;
     enum avj_status status = AVJ_OK;
+    s->incoming.clock_offset_ms = view->clock_offset_ms;
     if (avj_merge_reads(d, &s->incoming))
         status = avj_view_load(view, d, err);
     if (status == AVJ_OK && avj_merge_reads(d, &s->incoming))
@@ -651,6 +652,11 @@ static enum avj_status fold_session(struct avj_view *view, const struct avj_entr
         return fold_init(view, e);
     if (avj_value_text_is(op, "schema"))
         return fold_learned(view, e);
+    if (avj_value_text_is(op, "clock")) {
+        int64_t offset = avj_value_get_int(e->root, "d", 0);
+        if (offset >= -AVJ_CLOCK_OFFSET_MAX_MS && offset <= AVJ_CLOCK_OFFSET_MAX_MS)
+            view->clock_offset_ms = offset;
+    }
     bool ok = true;
     if (avj_value_text_is(op, "login"))
         ok = avj_text_replace(&view->user, avj_value_get_text(e->root, "u"));

@@ -10,8 +10,8 @@
 #include <errno.h>
 #include <pthread.h>
 
-#define MESSAGES  1900u /* of 12 KB: more than is kept of what was folded last */
-#define LATER     700u  /* of them behind the edits: a segment and more */
+#define MESSAGES  800u  /* of 12 KB: more than is kept of what was folded last */
+#define LATER     1200u /* of them behind the edits: more than half of the segments */
 #define EDITS     20u
 #define TEXT      12000u
 #define PER_FRAME 20u
@@ -58,25 +58,37 @@ static void append_frame(struct avj_journal *journal, struct test_rng *rng, uint
 
 static void append_messages(const char *dir, struct test_rng *rng, uint64_t *number, unsigned count)
 {
-    struct avj_journal *journal = open_it(dir);
+    struct avj_journal_options options = {.segment_target = 1024 * 1024};
+    struct avj_journal *journal;
+    struct avj_error err = {0};
 
+    assert_ok(avj_journal_open(dir, &options, &journal, &err), err);
     for (unsigned i = 0; i < count; i += PER_FRAME)
         append_frame(journal, rng, number);
     avj_journal_close(journal);
 }
 
-static void edit_first_ones(const char *dir, bool snapshot)
+static void edit_one(struct avj_store *store, unsigned number)
+{
+    struct avj_error err = {0};
+    char id[48];
+
+    snprintf(id, sizeof id, "message-%u", number);
+    assert_ok(avj_message_edit(store, id, "short", 5, &err), err);
+}
+
+/* Those that were written first, and last. */
+static void edit_some(const char *dir)
 {
     struct avj_store_options options = {.journal = {.no_background = true}};
     struct avj_store *store;
     struct avj_error err = {0};
-    char id[48];
 
     assert_ok(avj_store_open(dir, &options, &store, &err), err);
     for (unsigned i = 0; i < EDITS; i++) {
-        snprintf(id, sizeof id, "message-%u", 2 + 10 * i);
-        assert_ok(avj_message_edit(store, id, "short", 5, &err), err);
-        if (snapshot && i == EDITS / 2)
+        edit_one(store, 2 + 10 * i);
+        edit_one(store, MESSAGES - 10 * i);
+        if (i == EDITS / 2)
             assert_ok(avj_store_snapshot(store, NULL, &err), err);
     }
     avj_store_close(store);
@@ -104,7 +116,7 @@ static int setup_large(void **state)
     append(journal, number++, AVJ_RELAXED);
     avj_journal_close(journal);
     append_messages(l->dir, &rng, &number, MESSAGES);
-    edit_first_ones(l->dir, true);
+    edit_some(l->dir);
     append_messages(l->dir, &rng, &number, LATER);
     assert_ok(avj_store_open(l->dir, &options, &store, &err), err);
     assert_ok(avj_store_status(store, &l->status, &err), err);
@@ -153,47 +165,60 @@ static void its_snapshot_is_proven_in_full(void **state)
     assert_memory_equal(seen.summary.view_digest, l->status.digest, 16);
 }
 
-static void a_bad_header_further_on_hides_no_record_before_it(void **state)
-{
-    struct large *l = *state;
-    char *segments = test_path(l->dir, "segments"), *last = test_last_name(segments, ".seg");
-    struct seen seen;
-
-    test_flip(last, 100, 1);
-    check(l->dir, &seen);
-    assert_int_equal(seen.code, FSCK_DAMAGE);
-    assert_int_equal(seen.by_code[FSCK_SEGMENT_HEADER], 1);
-    assert_int_equal(seen.by_code[FSCK_NOT_FETCHED], 0);
-    assert_true(seen.summary.folded_to > 1 + MESSAGES + EDITS);
-    assert_int_equal(seen.summary.pending, seen.summary.folded_to);
-    test_flip(last, 100, 1);
-    free(last);
-    free(segments);
-}
-
-/* The file system in which segment 1 can be read by the thread that checks it, not by the one that
- * needs a record of it again. */
-static char first_segment[4200];
+/* The file system in which one segment can be read by the thread that checks it, not by the one
+ * that needs a record of it again. */
+static char once[4200];
 static pthread_t checks;
+static unsigned refused; /* changed by that other thread only */
 
 static int open_for_one(void *ctx, const char *path, unsigned flags)
 {
     (void)ctx;
-    if (strcmp(path, first_segment) == 0 && !pthread_equal(pthread_self(), checks))
+    if (strcmp(path, once) == 0 && !pthread_equal(pthread_self(), checks)) {
+        refused++;
         return -EIO;
+    }
     return avj_io_posix()->open(NULL, path, flags);
+}
+
+static void check_reading_once(const char *dir, const char *segment, struct seen *seen)
+{
+    struct avj_io io = *avj_io_posix();
+
+    snprintf(once, sizeof once, "%s", segment);
+    checks = pthread_self();
+    refused = 0;
+    io.open = open_for_one;
+    check_with(dir, &(struct fsck_options){.io = &io}, seen);
+}
+
+/* The one in the middle: that is where a search begins. */
+static void a_bad_header_further_on_hides_no_record_before_it(void **state)
+{
+    struct large *l = *state;
+    char *middle = segment_path(l->dir, l->status.segments / 2 + 1);
+    struct seen seen;
+
+    test_flip(middle, 100, 1);
+    check_reading_once(l->dir, middle, &seen);
+    test_flip(middle, 100, 1);
+    assert_int_equal(refused, 0); /* it was not asked either */
+    assert_int_equal(seen.code, FSCK_DAMAGE);
+    assert_int_equal(seen.by_code[FSCK_SEGMENT_HEADER], 1);
+    assert_int_equal(seen.by_code[FSCK_NOT_FETCHED], 0);
+    assert_true(seen.summary.folded_to > 1 + MESSAGES + 2 * EDITS);
+    assert_int_equal(seen.summary.pending, seen.summary.folded_to);
+    free(middle);
 }
 
 static void a_record_that_is_gone_when_it_is_needed_is_a_finding(void **state)
 {
     struct large *l = *state;
-    struct avj_io io = *avj_io_posix();
+    char *first = segment_path(l->dir, 1);
     struct seen seen;
 
-    snprintf(first_segment, sizeof first_segment, "%s/segments/%016x.seg", l->dir, 1);
-    checks = pthread_self();
-    io.open = open_for_one;
-    check_with(l->dir, &(struct fsck_options){.io = &io}, &seen);
+    check_reading_once(l->dir, first, &seen);
+    assert_true(refused > 0);
     const struct fsck_finding *finding = &seen.first[FSCK_NOT_FETCHED];
     if (seen.by_code[FSCK_NOT_FETCHED] != 1)
         print_seen(&seen);
@@ -206,6 +231,7 @@ static void a_record_that_is_gone_when_it_is_needed_is_a_finding(void **state)
     assert_int_equal(seen.summary.folded_to, 1 + MESSAGES);
     assert_int_equal(seen.summary.records, l->status.records);
     assert_int_equal(seen.summary.lost_records, 0);
+    free(first);
 }
 
 /* The last test: it changes the journal. */

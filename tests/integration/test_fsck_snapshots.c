@@ -176,6 +176,17 @@ static void swap_bodies(struct avj_snapshot_header *header, uint8_t *file)
     hash_section(s, file);
 }
 
+/* A thread shows another title, under the digest of the true one. */
+static void change_title(struct avj_snapshot_header *header, uint8_t *file)
+{
+    struct avj_section *s = &header->sections[AVJ_SECTION_DATA];
+    uint8_t *title = memmem(file + s->at, (size_t)s->len, "renamed", 7);
+
+    assert_non_null(title);
+    title[0] = 'R';
+    hash_section(s, file);
+}
+
 /* A number that leads nowhere. */
 static void lose_a_thread(struct avj_snapshot_header *header, uint8_t *file)
 {
@@ -199,6 +210,11 @@ static void forge_the_time(const char *dir)
 static void forge_a_body(const char *dir)
 {
     forge(dir, swap_bodies);
+}
+
+static void forge_a_title(const char *dir)
+{
+    forge(dir, change_title);
 }
 
 static void forge_a_thread(const char *dir)
@@ -389,6 +405,8 @@ static const struct snapshot_case snapshot_cases[] = {
      NULL, 0},
     {"but when it is loaded it is", forge_a_body, true, FSCK_DAMAGE, FSCK_SNAPSHOT_DIFFERS,
      "of message message-", 1},
+    {"a title that no digest covers is compared then", forge_a_title, true, FSCK_DAMAGE,
+     FSCK_SNAPSHOT_DIFFERS, "what shows of thread thread-1", 1},
     {"numbers that lead nowhere are not followed", forge_a_thread, true, FSCK_DAMAGE,
      FSCK_SNAPSHOT_DIFFERS, "leads nowhere", 1},
     {"an unfinished snapshot is a leftover", leave_an_unfinished_one, false, FSCK_CLEAN,

@@ -16,6 +16,7 @@ struct action_kind {
     const char *does;
     unsigned weight;
     bool (*run)(struct stage *stage); /* false: see the world's failure */
+    bool tells_time;                  /* what it makes depends on the replica's clock */
 };
 
 extern const struct action_kind actions_table[];

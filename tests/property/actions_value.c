@@ -25,7 +25,7 @@ static const char *some_text(struct stage *s)
 
 static const char *some_time(struct stage *s)
 {
-    int64_t ms = replica_now(s->replica) + (int64_t)below(s, 5) - 2;
+    int64_t ms = s->world->now_ms + (int64_t)below(s, 5) - 2;
     return time_json(ms, below(s, 3) == 0 ? (unsigned)below(s, 3) : 0);
 }
 

@@ -30,7 +30,7 @@ struct history history_make(uint64_t seed, size_t actions, bool clocks_off)
     h.options.equal_ms = test_rng_below(&rng, 4) == 0;
     for (size_t i = 0; clocks_off && i < REPLICAS_MAX; i++)
         h.options.skews[i] = (int64_t)test_rng_below(&rng, 7200000) - 3600000;
-    h.options.measured = clocks_off;
+    h.options.measured = clocks_off && test_rng_below(&rng, 2) == 0;
     for (size_t i = 0; i < actions; i++)
         h.actions[i] = (struct action){.kind = pick(&rng),
                                        .replica = (unsigned)test_rng_below(&rng, 12),
@@ -70,6 +70,30 @@ static void ending(struct world *w, unsigned endings)
         ok = check_tokens(w);
     for (size_t i = 0; ok && (endings & END_REPLAY) && i < w->options.replicas; i++)
         ok = check_replay(&w->replicas[i]);
+}
+
+bool history_outcome(const struct history *h, uint64_t digest[2], size_t *losses)
+{
+    static struct world world;
+    bool ok = world_begin(&world, &h->options);
+    for (size_t i = 0; ok && i < h->count; i++)
+        ok = step(&world, &h->actions[i]);
+    ok = ok && come_to_rest(&world);
+    server_digest(&world, digest);
+    *losses = 0;
+    for (size_t i = 0; i < h->options.replicas; i++)
+        *losses += world.replicas[i].oracle.loss_count;
+    world_end(&world);
+    return ok;
+}
+
+void history_without_times(struct history *h)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < h->count; i++)
+        if (!actions_table[h->actions[i].kind].tells_time)
+            h->actions[kept++] = h->actions[i];
+    h->count = kept;
 }
 
 const char *history_run(const struct history *h, unsigned endings, bool tell)

@@ -35,6 +35,11 @@ void history_release(struct history *history);
 
 /* Lives through it.  "" when everything held, else what did not; valid until the next call. */
 const char *history_run(const struct history *history, unsigned endings, bool tell);
+/* Lives through it and comes to rest: the digest of all replicas, and how many values lost a merge.
+ * False: something did not hold. */
+bool history_outcome(const struct history *history, uint64_t digest[2], size_t *losses);
+/* Leaves out what has times by a replica's clock in it. */
+void history_without_times(struct history *history);
 /* Leaves out what it can while it still fails. */
 void history_shorten(struct history *history, unsigned endings);
 

@@ -85,6 +85,37 @@ static void no_value_is_lost(void **state)
     live(40, false, END_TOKENS, "tokens");
 }
 
+/* The same histories with right clocks, and with clocks that are hours off but measured. */
+static void clocks_that_are_off_and_measured_decide_as_right_ones(void **state)
+{
+    (void)state;
+    uint64_t seed = test_rng_seed("clocks"), right[2], off[2];
+    size_t losses, losses_off, all = 0;
+    for (size_t i = 0; i < 15; i++) {
+        struct history h = history_make(seed + i, 100, false);
+        history_without_times(&h);
+        assert_true(history_outcome(&h, right, &losses));
+        for (size_t r = 0; r < REPLICAS_MAX; r++)
+            h.options.skews[r] = ((int64_t)r - 1) * 3600000 + 5000;
+        h.options.measured = true;
+        assert_true(history_outcome(&h, off, &losses_off));
+        if (memcmp(right, off, sizeof(off)) != 0 || losses != losses_off)
+            print_error("seed %llu\n", (unsigned long long)(seed + i));
+        assert_memory_equal(right, off, sizeof(off));
+        assert_int_equal(losses, losses_off);
+        all += losses;
+        history_release(&h);
+    }
+    assert_true(all > 0);
+}
+
+/* Measured or not. */
+static void whatever_the_clocks_say_the_rest_holds(void **state)
+{
+    (void)state;
+    live(15, true, ALL, "clocks off");
+}
+
 static void seeds_that_once_failed_hold(void **state)
 {
     (void)state;
@@ -122,6 +153,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_store_opened_anew_is_what_it_was_with_and_without_snapshots),
         cmocka_unit_test(replicas_at_rest_are_what_the_server_has),
         cmocka_unit_test(no_value_is_lost),
+        cmocka_unit_test(clocks_that_are_off_and_measured_decide_as_right_ones),
+        cmocka_unit_test(whatever_the_clocks_say_the_rest_holds),
         cmocka_unit_test(seeds_that_once_failed_hold),
     };
     if (argc == 3 && strcmp(argv[1], "--soak") == 0)

@@ -266,19 +266,27 @@ static void print(struct avj_value v)
     }
 }
 
-static void print_difference(struct avj_value a, struct avj_value b, const char *what)
+/* Whose part it is, and the innermost values that differ. */
+static void print_difference(struct avj_value a, struct avj_value b, int depth)
 {
-    fprintf(stderr, "%s: two views differ\n", what);
-    if (a.len != b.len)
-        fprintf(stderr, "  they have %zu and %zu parts\n", a.len, b.len);
-    for (size_t i = 0; i < a.len && i < b.len; i++) {
+    bool lists = a.kind == AVJ_LIST && b.kind == AVJ_LIST && a.len == b.len && a.len;
+    if (!lists) {
+        fprintf(stderr, "%*s", 2 * depth, "");
+        print(a);
+        fprintf(stderr, "\n%*s", 2 * depth, "");
+        print(b);
+        fputs("\n", stderr);
+    }
+    for (size_t i = 0; lists && i < a.len; i++) {
         if (avj_value_equal(avj_value_item(a, i), avj_value_item(b, i)))
             continue;
-        fprintf(stderr, "  part %zu:\n    ", i);
-        print(avj_value_item(a, i));
-        fputs("\n    ", stderr);
-        print(avj_value_item(b, i));
+        fprintf(stderr, "%*spart %zu", 2 * depth, "", i);
+        if (a.len > 1 && avj_value_item(a, 1).kind == AVJ_TEXT) {
+            fputs(" of ", stderr);
+            print(avj_value_item(a, 1));
+        }
         fputs("\n", stderr);
+        print_difference(avj_value_item(a, i), avj_value_item(b, i), depth + 1);
     }
 }
 
@@ -289,7 +297,8 @@ bool described_alike(const struct avj_pack *a, const struct avj_pack *b, const c
         return true;
     must(avj_tree_parse(a->data, a->len, &x) == AVJ_OK, "no msgpack");
     must(avj_tree_parse(b->data, b->len, &y) == AVJ_OK, "no msgpack");
-    print_difference(avj_tree_root(x), avj_tree_root(y), what);
+    fprintf(stderr, "%s: two views differ\n", what);
+    print_difference(avj_tree_root(x), avj_tree_root(y), 1);
     avj_tree_free(x);
     avj_tree_free(y);
     return false;

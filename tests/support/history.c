@@ -426,6 +426,31 @@ void history_next(struct history *h, struct avj_pack *entry)
         abort();
 }
 
+/* ---- many ---- */
+
+void history_message(unsigned number, bool remote, struct avj_pack *entry)
+{
+    const char *threads[] = {documents[0].id, documents[1].id, "of-its-own"};
+    char id[300];
+    if (number % 7)
+        snprintf(id, sizeof(id), "%08x-0000-4000-8000-%012x", number, number);
+    else
+        snprintf(id, sizeof(id), "message_%0*u", 8 + (int)(number % 250), number);
+    avj_pack_reset(entry);
+    avj_entry_begin(entry, remote ? AVJ_E_REMOTE : AVJ_E_LOCAL, number, NULL, AVJ_MESSAGE, id,
+                    remote ? 3 : 2);
+    put_text(entry, remote ? "r" : "o", remote ? id + 1 : "create");
+    if (remote)
+        put_text(entry, "v", "2026-11-22T18:00:00.000+00:00");
+    avj_pack_cstr(entry, "f");
+    avj_pack_map(entry, 3);
+    put_text(entry, "id", id);
+    put_text(entry, "threadId", threads[number % 3]);
+    put_text(entry, "content", id);
+    if (entry->failed)
+        abort();
+}
+
 /* ---- wider headers ---- */
 
 struct loosening {

@@ -47,6 +47,10 @@ void history_init(struct history *history, uint64_t seed);
 /* The next entry; its sequence number is history->seq then.  *entry: emptied first. */
 void history_next(struct history *history, struct avj_pack *entry);
 
+/* Message `number` of those that a history never mentions, some in its threads, some with ids that
+ * are no UUIDs: made here, or a row from elsewhere under a foreign $id. */
+void history_message(unsigned number, bool remote, struct avj_pack *entry);
+
 /* msgpack written again with headers wider than they must be, here and there: the same value. */
 void history_loosen(struct test_rng *rng, const void *data, size_t len, struct avj_pack *out);
 

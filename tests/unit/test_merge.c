@@ -1,7 +1,8 @@
-/* MERGE.md, row by row: entries in, the visible document and what is pending out. */
-#include "net/json.h"
+/* The fold of server states and pending mutations: entries in, the visible document and what is
+ * pending out, by the short way through slots and by the long one.  test_merge_table.c has
+ * MERGE.md's rows. */
 #include "replay/view_private.h"
-#include "tests/support/cases.h"
+#include "tests/support/merge_entries.h"
 
 #define ENTRIES_MAX 10
 
@@ -13,31 +14,6 @@ struct merge_case {
     unsigned pending;
     bool parked;
 };
-
-#define BASE(v, content) REMOTE("r", v, content)
-#define REMOTE(r, v, content)                                                                      \
-    "{'t':'remote','e':'message','i':'m','r':'" r "','v':'" v                                      \
-    "','f':{'id':'m','content':'" content "'}}"
-#define REMOTE_ROLE(v, content, role)                                                              \
-    "{'t':'remote','e':'message','i':'m','r':'r','v':'" v "','f':{'id':'m','role':'" role          \
-    "','content':'" content "'}}"
-#define GONE(v) "{'t':'remote','e':'message','i':'m','r':'r','v':'" v "'}"
-#define CREATE(content)                                                                            \
-    "{'t':'local','h':@5,'o':'create','e':'message','i':'m','f':{'id':'m','content':'" content "'" \
-    "}"                                                                                            \
-    "}"
-#define EDIT(at, content)                                                                          \
-    "{'t':'local','h':@" at ",'o':'update','e':'message','i':'m','f':{'content':'" content "'}}"
-#define DELETE     "{'t':'local','h':@5,'o':'delete','e':'message','i':'m'}"
-#define PUSH(upto) "{'t':'push','a':'x','v':'single','d':[['message','m','r'," upto ",'update']]}"
-#define ACK(upto, v, content)                                                                      \
-    "{'t':'ack','e':'message','i':'m','r':'r','s':" upto ",'x':200,'v':'" v                        \
-    "','k':[],'f':{'id':'m','content':'" content "'}}"
-#define REJECT(upto)   "{'t':'reject','e':'message','i':'m','s':" upto ",'x':400,'y':'bad','m':'no'}"
-#define SHOWS(content) "{'id':'m','content':'" content "'}"
-
-/* Versions: second n of the minute; edits are stamped @n the same way. */
-#define V(n) "2026-11-22T18:00:0" n ".000+00:00"
 
 static const struct merge_case cases[] = {
     {1, "a row that was not known becomes base", {BASE(V("3"), "a")}, SHOWS("a"), 0, false},
@@ -273,37 +249,9 @@ static const struct merge_case cases[] = {
      false},
 };
 
-/* JSON with ' for " and @n for the stamp of second n. */
-static char *expand(const char *text)
-{
-    char *out = calloc(1, 4096), *to = out;
-    assert_non_null(out);
-    for (; *text; text++) {
-        assert_true(to - out < 4000);
-        if (*text == '@') {
-            uint64_t ms = 1795370400000u + (uint64_t)(*++text - '0') * 1000u;
-            to += snprintf(to, 32, "%llu", (unsigned long long)ms << 16);
-        } else
-            *to++ = *text == '\'' ? '"' : *text;
-    }
-    return out;
-}
-
-static json_t *parse(const char *text)
-{
-    char *json = expand(text);
-    json_error_t why;
-    json_t *root = json_loads(json, 0, &why);
-    if (!root)
-        print_error("%s: %s\n", json, why.text);
-    assert_non_null(root);
-    free(json);
-    return root;
-}
-
 static void apply(struct avj_view *view, uint64_t seq, const char *entry)
 {
-    json_t *root = parse(entry);
+    json_t *root = merge_parse(entry);
     struct avj_pack pack = {0};
     avj_json_pack(&pack, root);
     struct avj_error err;
@@ -356,7 +304,7 @@ static void check_visible(const struct merge_case *c, const struct avj_document 
     assert_int_equal(d && d->visible, c->visible != NULL);
     if (!c->visible)
         return;
-    json_t *want = parse(c->visible), *got = avj_json_from_fields(avj_document_fields(d));
+    json_t *want = merge_parse(c->visible), *got = avj_json_from_fields(avj_document_fields(d));
     char *want_text = json_dumps(want, JSON_COMPACT), *got_text = json_dumps(got, JSON_COMPACT);
     assert_string_equal(got_text, want_text); /* the order of fields too */
     free(want_text);
@@ -510,7 +458,7 @@ static void a_bad_entry_is_named_and_changes_nothing(void **state)
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct avj_view *view = new_view();
-        json_t *root = parse(bad[i]);
+        json_t *root = merge_parse(bad[i]);
         struct avj_pack pack = {0};
         avj_json_pack(&pack, root);
         struct avj_error err = {0};

@@ -137,39 +137,10 @@ static void a_snapshot_and_the_tail_are_the_whole_log(void **state)
 
 /* ---- more than one chunk of everything ---- */
 
-/* Messages that a history never mentions: in threads of it, some with ids that are no UUIDs. */
-static void write_message(struct twice *t, unsigned i, bool remote)
-{
-    static const char *const threads[] = {"11111111-2222-4333-8444-555555555555",
-                                          "thread_1795370972548_k3j2h1", "of-its-own"};
-    char id[300];
-    if (i % 7)
-        snprintf(id, sizeof(id), "%08x-0000-4000-8000-%012x", i, i);
-    else
-        snprintf(id, sizeof(id), "message_%0*u", 8 + (int)(i % 250), i);
-    avj_pack_reset(&t->entry);
-    avj_entry_begin(&t->entry, remote ? AVJ_E_REMOTE : AVJ_E_LOCAL, i, NULL, AVJ_MESSAGE, id,
-                    remote ? 3 : 2);
-    avj_pack_cstr(&t->entry, remote ? "r" : "o");
-    avj_pack_cstr(&t->entry, remote ? id + 1 : "create");
-    if (remote) {
-        avj_pack_cstr(&t->entry, "v");
-        avj_pack_cstr(&t->entry, "2026-11-22T18:00:00.000+00:00");
-    }
-    avj_pack_cstr(&t->entry, "f");
-    avj_pack_map(&t->entry, 3);
-    avj_pack_cstr(&t->entry, "id");
-    avj_pack_cstr(&t->entry, id);
-    avj_pack_cstr(&t->entry, "threadId");
-    avj_pack_cstr(&t->entry, threads[i % 3]);
-    avj_pack_cstr(&t->entry, "content");
-    avj_pack_cstr(&t->entry, id);
-}
-
 static void add_messages(struct twice *t, unsigned from, unsigned count)
 {
     for (unsigned i = from; i < from + count; i++) {
-        write_message(t, i, i % 5 < 2);
+        history_message(i, i % 5 < 2, &t->entry);
         t->history.seq++;
         assert_true(twice_apply(t, t->entry.data, t->entry.len));
     }
