@@ -22,6 +22,7 @@ const struct action_kind actions_table[] = {
     {"sweeps", 4, act_sweep, false},
     {"closes and opens", 3, act_reopen, false},
     {"makes a snapshot", 2, act_snapshot, false},
+    {"compacts its history", 2, act_compact, false},
     {"meets entries of the future", 1, act_unknown, false},
     {"looks on while another client writes", 16, act_other_writes, false},
     {"looks on while another client deletes", 4, act_other_deletes, false},

@@ -52,6 +52,7 @@ bool act_lose(struct stage *stage);
 bool act_sweep(struct stage *stage);
 bool act_reopen(struct stage *stage);
 bool act_snapshot(struct stage *stage);
+bool act_compact(struct stage *stage);
 bool act_unknown(struct stage *stage);
 bool act_other_writes(struct stage *stage);
 bool act_other_deletes(struct stage *stage);

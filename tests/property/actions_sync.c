@@ -2,6 +2,7 @@
 #include "tests/property/actions.h"
 
 #include "net/json.h"
+#include "replay/history.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,24 @@ bool act_snapshot(struct stage *s)
     struct avj_error err = {.status = AVJ_OK};
     enum avj_status status = avj_store_snapshot(s->replica->store[0], NULL, &err);
     return replica_expect(s->replica, AVJ_OK, status, &err, "make a snapshot");
+}
+
+/* Bodies that no document needs any more go, out of the segment so far. */
+bool act_compact(struct stage *s)
+{
+    struct replica *r = s->replica;
+    struct avj_error err = {.status = AVJ_OK};
+    struct avj_keep keep = {.limited = true};
+    struct avj_journal *journal = avj_store_journal(r->store[0]);
+    (void)replica_stamp(r);
+    enum avj_status status = avj_store_keep(r->store[0], &keep, &err);
+    if (status == AVJ_OK)
+        status = avj_journal_rotate(journal, &err);
+    if (status == AVJ_OK)
+        status = avj_journal_maintain(journal, NULL, NULL, &err);
+    if (status == AVJ_OK)
+        status = avj_store_compact(r->store[0], NULL, NULL, &err);
+    return replica_expect(r, AVJ_OK, status, &err, "compact");
 }
 
 /* Entries of types and kinds that nobody knows yet: kept, and without effect. */

@@ -62,6 +62,8 @@ struct row *server_put(struct world *w, enum avj_entity entity, const char *row,
         if (server_lacks(w, entity, r->fields.at[i - 1].name))
             field_remove(&r->fields, r->fields.at[i - 1].name);
     fields_sort(entity, &r->fields);
+    if (again) /* 4: the greater content stays, which may be neither's wish */
+        tokens_overrule(w, entity, r->id, &r->fields, NULL);
     tell_everyone(w, r);
     return r;
 }
