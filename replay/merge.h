@@ -16,11 +16,11 @@ struct avj_incoming {
     /* an ack settles this many pending mutations whatever they look like; a state from elsewhere: 0
      */
     size_t acknowledged;
+    int64_t clock_offset_ms; /* the server's clock, which versions are told by, minus the one that
+                                stamps mutations */
     uint64_t seq; /* of its entry */
     bool dropped; /* its entry is a stub: fields are only a mark, and this their hash: */
     uint64_t hash;
-    int64_t clock_offset_ms; /* the server's clock, which versions are told by, minus the one that
-                                stamps mutations */
 };
 
 struct avj_clash {

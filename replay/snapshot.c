@@ -274,7 +274,6 @@ struct avj_snapshotter {
     struct avj_store_options options;
     atomic_bool done;
     uint64_t seq; /* written by it; 0: none */
-    int64_t ended_ms;
 };
 
 static bool pays(const struct avj_store *store, uint64_t records)
@@ -348,6 +347,17 @@ void avj_snapshot_consider(struct avj_store *store)
     if (store->snapshot_ended_ms && now < store->snapshot_ended_ms + AVJ_SNAPSHOT_PAUSE_MS)
         return;
     start(store);
+}
+
+void avj_snapshot_after_open(struct avj_store *store)
+{
+    uint64_t bytes;
+    if (store->options.journal.no_background || !pays(store, AVJ_SNAPSHOT_RECORDS))
+        return;
+    if (store->folded >= avj_slots_last(&store->view->slots) / 4)
+        (void)write_snapshot(store, &bytes, NULL);
+    else
+        avj_snapshot_consider(store);
 }
 
 void avj_snapshot_at_close(struct avj_store *store)

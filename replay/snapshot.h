@@ -21,6 +21,10 @@ void avj_snapshot_open(struct avj_store *store, const struct avj_source *source)
 /* Starts one in the background where the log has grown enough; never waits. */
 void avj_snapshot_consider(struct avj_store *store);
 
+/* The same when open has replayed: at once where that was a large part of the log, so that a process
+ * that is killed afterwards spares the next one the same; else in the background. */
+void avj_snapshot_after_open(struct avj_store *store);
+
 /* Writes one where the log has grown enough, after waiting for the background. */
 void avj_snapshot_at_close(struct avj_store *store);
 

@@ -255,6 +255,7 @@ static enum avj_status open_parts(struct avj_store *store, const char *path, str
     store->view->changed_arg = store;
     store->ready = true;
     point_at_upstream(store);
+    avj_snapshot_after_open(store);
     return AVJ_OK;
 }
 

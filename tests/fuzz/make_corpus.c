@@ -6,6 +6,7 @@
 
 #include "journal/bytes.h"
 #include "tests/support/files.h"
+#include "tests/support/history.h"
 #include "tests/support/small_journal.h"
 
 #include <string.h>
@@ -165,6 +166,32 @@ static void put_lives(const char *folder)
         put(folder, "recovery", rows[i].name, rows[i].bytes, rows[i].len);
 }
 
+/* Entries as fuzz_entries.c reads them: histories, each of another kind. */
+static void put_entries(const char *folder)
+{
+    for (uint64_t seed = 0; seed < 24; seed++) {
+        struct history history;
+        struct avj_pack entry = {0}, all = {0};
+        char name[32];
+        history_init(&history, seed);
+        for (int i = 0; i < 12; i++) {
+            uint8_t len[2];
+            history_next(&history, &entry);
+            if (entry.len > 1000) /* a seed of few bytes is worth more */
+                continue;
+            len[0] = (uint8_t)(entry.len >> 8);
+            len[1] = (uint8_t)entry.len;
+            avj_pack_raw(&all, len, sizeof len);
+            avj_pack_raw(&all, entry.data, entry.len);
+        }
+        fuzz_require(!all.failed, "out of memory");
+        snprintf(name, sizeof name, "history-%llu", (unsigned long long)seed);
+        put(folder, "entries", name, all.data, all.len);
+        avj_pack_release(&entry);
+        avj_pack_release(&all);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -176,5 +203,6 @@ int main(int argc, char **argv)
     put_hostile(argv[1]);
     put_too_long(argv[1]);
     put_lives(argv[1]);
+    put_entries(argv[1]);
     return 0;
 }
