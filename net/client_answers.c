@@ -119,14 +119,19 @@ static void describe(const struct avj_http_answer *answer, struct avj_aw_result 
             *c = ' ';
 }
 
-void avj_aw_decode(const struct avj_http_answer *answer, struct avj_aw_result *out)
+int64_t avj_aw_date(const struct avj_http_answer *answer)
 {
     size_t len;
+    const char *date = avj_http_header(answer, "Date", 0, &len);
+    return date ? parse_date(date, len) : 0;
+}
+
+void avj_aw_decode(const struct avj_http_answer *answer, struct avj_aw_result *out)
+{
     *out = (struct avj_aw_result){.status = answer->status};
     if (answer->body_len)
         out->json = json_loadb(answer->body, answer->body_len, JSON_ALLOW_NUL, NULL);
-    const char *date = avj_http_header(answer, "Date", 0, &len);
-    out->date_ms = date ? parse_date(date, len) : 0;
+    out->date_ms = avj_aw_date(answer);
     out->rate_reset_ms = header_number(answer, "X-RateLimit-Reset", 0) * 1000;
     out->rate_remaining = (int)header_number(answer, "X-RateLimit-Remaining", -1);
     describe(answer, out);

@@ -114,6 +114,8 @@ struct avj_aw_result {
     int64_t rate_reset_ms; /* epoch, 0: not said */
     int rate_remaining;    /* -1: not said */
 };
+/* The server's clock when it answered, cut to seconds; 0: not said. */
+int64_t avj_aw_date(const struct avj_http_answer *answer);
 void avj_aw_decode(const struct avj_http_answer *answer, struct avj_aw_result *out);
 void avj_aw_result_release(struct avj_aw_result *result);
 

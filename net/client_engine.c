@@ -18,6 +18,22 @@ enum avj_status avj_engine_start(struct engine *engine, struct avj_call *call)
     return status;
 }
 
+/* Every answer tells the server's time; what is learned from it is journaled before what the
+ * answer holds, so that merges compare the two clocks rightly. */
+static enum avj_status hear_clock(struct engine *engine, const struct avj_http_answer *answer)
+{
+    if (!avj_server_clock_hear(&engine->clock, answer->sent_ms, answer->answered_ms,
+                               avj_aw_date(answer)) ||
+        engine->options->dry_run)
+        return AVJ_OK;
+    int64_t offset = engine->clock.offset_ms, most = AVJ_CLOCK_OFFSET_MAX_MS;
+    return avj_sync_clock(engine->store,
+                          offset < -most  ? -most
+                          : offset > most ? most
+                                          : offset,
+                          engine->err);
+}
+
 /* ---- progress ---- */
 
 static enum avj_engine_phase phase_of(const struct engine *engine, int64_t wait_until)
@@ -178,11 +194,14 @@ static enum avj_status ask_version(struct engine *engine, struct avj_aw_result *
     enum avj_status status = avj_aw_version(&engine->access.aw, &request);
     if (status)
         return avj_fail(engine->err, status, "out of memory");
-    avj_loop_ask(&engine->loop, &request, result, NULL);
+    struct avj_http_answer answer = {0};
+    avj_loop_ask(&engine->loop, &request, result, &answer);
     avj_http_request_release(&request);
+    status = hear_clock(engine, &answer);
+    avj_http_answer_release(&answer);
     engine->progress.online = result->status != 0;
     engine->access.aw.version = avj_aw_parse_version(result->json);
-    return AVJ_OK;
+    return status;
 }
 
 /* Asks until there is an answer.  An error answer names the version as well. */
@@ -252,6 +271,9 @@ static enum avj_status begin(struct engine *engine)
 static void route(struct engine *engine, uint64_t token, struct avj_http_answer *answer,
                   int64_t now_ms)
 {
+    enum avj_status status = hear_clock(engine, answer);
+    if (status && !engine->failure)
+        engine->failure = status;
     engine->progress.online = answer->status != 0;
     if (!(token & ENGINE_TOKEN_PULL))
         avj_push_answer(engine->push, token, answer, now_ms);

@@ -6,6 +6,7 @@
 #define AVJ_NET_CLIENT_ENGINE_RUN_H
 
 #include "net/client_backoff.h"
+#include "net/client_clock.h"
 #include "net/client_loop.h"
 #include "net/client_pull.h"
 #include "net/client_push.h"
@@ -41,6 +42,7 @@ struct engine {
     struct avj_sync_lock lock;
     struct avj_loop loop;
     struct avj_backoff backoff;
+    struct avj_server_clock clock;
     struct avj_push *push;
     struct avj_pull *pull; /* NULL: no sweep under way */
     bool pull_quick;

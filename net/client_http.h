@@ -31,6 +31,9 @@ struct avj_http_answer {
     char *body;    /* owned, NUL-terminated; may be NULL */
     size_t body_len;
     bool too_large; /* there was an answer, longer than AVJ_HTTP_BODY_MAX */
+    /* By the wall clock, milliseconds since 1970: when the request was on its way, and when the
+     * first byte of the answer came.  0: not known. */
+    int64_t sent_ms, answered_ms;
     char error[256];
 };
 void avj_http_answer_release(struct avj_http_answer *answer);

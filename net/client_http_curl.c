@@ -259,6 +259,21 @@ enum avj_status avj_http_start(struct avj_http *http, const struct avj_http_requ
     return AVJ_OK;
 }
 
+/* When the request went out (behind names, connections and TLS) and when the answer began. */
+static void note_times(struct transfer *transfer)
+{
+    struct timespec now;
+    curl_off_t total = 0, sent = 0, answered = 0;
+    if (clock_gettime(CLOCK_REALTIME, &now) != 0 ||
+        curl_easy_getinfo(transfer->easy, CURLINFO_TOTAL_TIME_T, &total) != CURLE_OK ||
+        curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &sent) != CURLE_OK ||
+        curl_easy_getinfo(transfer->easy, CURLINFO_STARTTRANSFER_TIME_T, &answered) != CURLE_OK)
+        return;
+    int64_t now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    transfer->answer.sent_ms = (now_us - (total - sent)) / 1000;
+    transfer->answer.answered_ms = (now_us - (total - answered)) / 1000;
+}
+
 static void finish(struct avj_http *http, struct transfer *transfer, CURLcode result)
 {
     for (struct transfer **at = &http->running; *at; at = &(*at)->next)
@@ -270,6 +285,8 @@ static void finish(struct avj_http *http, struct transfer *transfer, CURLcode re
     long status = 0;
     if (result == CURLE_OK)
         curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (result == CURLE_OK)
+        note_times(transfer);
     else
         snprintf(answer->error, sizeof answer->error, "%s",
                  transfer->error[0] ? transfer->error : curl_easy_strerror(result));
