@@ -53,6 +53,16 @@ bool avj_merge_stale(const struct avj_document *d, const struct avj_incoming *in
     return theirs <= ours;
 }
 
+bool avj_merge_outlived(const struct avj_document *d, const struct avj_incoming *in)
+{
+    if (!in->deleted || !in->acknowledged || d->pending[in->acknowledged - 1].op != AVJ_DELETE)
+        return false;
+    for (const struct avj_known_row *row = d->rows; row; row = row->next)
+        if (!row->deleted && strcmp(row->remote_id, in->remote_id) != 0)
+            return true;
+    return false;
+}
+
 bool avj_merge_reads(const struct avj_document *d, const struct avj_incoming *in)
 {
     const struct avj_known_row *row = avj_document_row(d, in->remote_id);

@@ -18,8 +18,8 @@ struct avj_incoming {
     size_t acknowledged;
     int64_t clock_offset_ms; /* the server's clock, which versions are told by, minus the one that
                                 stamps mutations */
-    uint64_t seq; /* of its entry */
-    bool dropped; /* its entry is a stub: fields are only a mark, and this their hash: */
+    uint64_t seq;            /* of its entry */
+    bool dropped;            /* its entry is a stub: fields are only a mark, and this their hash: */
     uint64_t hash;
 };
 
@@ -56,6 +56,10 @@ avj_merge_plan(const struct avj_document *document, const struct avj_incoming *i
                bool (*unsendable)(void *arg, enum avj_entity entity, const char *name, size_t len),
                void *arg, struct avj_plan *plan);
 void avj_plan_release(struct avj_plan *plan);
+
+/* A delete of the document was acknowledged for one of its rows while another is there: that one is
+ * no news, and the delete is not done. */
+bool avj_merge_outlived(const struct avj_document *document, const struct avj_incoming *incoming);
 
 /* True when `incoming` is older than what is known of its row, or the same. */
 bool avj_merge_stale(const struct avj_document *document, const struct avj_incoming *incoming);

@@ -251,15 +251,6 @@ static void outcome_row(const struct avj_outcome *o, const struct avj_document *
         incoming->acknowledged++;
 }
 
-/* A second row with the same local id outlives the delete of the first. */
-static bool outlived(const struct avj_document *d, const struct avj_incoming *incoming)
-{
-    for (const struct avj_known_row *r = d->rows; r && incoming->deleted; r = r->next)
-        if (!r->deleted && strcmp(r->remote_id, incoming->remote_id) != 0)
-            return true;
-    return false;
-}
-
 static enum avj_status meet_answer(struct avj_store *store, const struct avj_outcome *o,
                                    struct avj_document *d, struct avj_batch *batch,
                                    struct avj_error *err)
@@ -268,7 +259,7 @@ static enum avj_status meet_answer(struct avj_store *store, const struct avj_out
     struct avj_incoming incoming;
     struct avj_pack fields = {0};
     outcome_row(o, d, &row, &incoming);
-    if (incoming.acknowledged == d->pending_count || outlived(d, &incoming))
+    if (incoming.acknowledged == d->pending_count || avj_merge_outlived(d, &incoming))
         return AVJ_OK;
     enum avj_status status = canonical(&row, &fields);
     if (status == AVJ_EFORMAT)

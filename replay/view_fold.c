@@ -551,13 +551,10 @@ static enum avj_status settle(struct avj_view *view, const struct avj_entry *e, 
         struct avj_value version;
         if (row && !avj_value_get(e->root, "v", &version))
             s->incoming.version_ms = row->version_ms;
-        /* Another row with the same local id is still there: the delete is not done, and that row
-         * is no news. */
-        for (const struct avj_known_row *r = d->rows; r; r = r->next)
-            if (!r->deleted && r != row)
-                return avj_merge_stale(d, &s->incoming) ? AVJ_OK : put_row(view, c, seq, s);
     }
     s->incoming.acknowledged = settled;
+    if (avj_merge_outlived(d, &s->incoming))
+        return avj_merge_stale(d, &s->incoming) ? AVJ_OK : put_row(view, c, seq, s);
     return take_state(view, c, seq, s, err);
 }
 

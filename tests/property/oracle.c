@@ -490,7 +490,8 @@ void oracle_ack(struct oracle *o, enum avj_entity entity, const char *id, unsign
     in = *row;
     if (in.deleted) {
         const struct row *known = find_row(d, in.row);
-        if (outlived(d, in.row)) { /* 11: the delete is not done */
+        if (settled && d->pending[settled - 1].op == AVJ_DELETE &&
+            outlived(d, in.row)) { /* 11: the delete is not done */
             if (!says_nothing(known, &in))
                 put_row(d, &in);
             return;

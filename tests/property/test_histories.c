@@ -52,11 +52,19 @@ static bool holds(uint64_t seed, size_t actions, bool clocks_off, unsigned endin
     return !failed;
 }
 
+/* So many of a hundred: under a sanitizer each is ten times as dear. */
+static size_t share(size_t histories)
+{
+    const char *percent = getenv("AVJ_HISTORIES");
+    size_t n = histories * (percent ? strtoul(percent, NULL, 10) : 100) / 100;
+    return n ? n : 1;
+}
+
 /* Histories of several lengths; each run takes other seeds. */
 static void live(size_t histories, bool clocks_off, unsigned endings, const char *what)
 {
     uint64_t seed = test_rng_seed(what);
-    for (size_t i = 0; i < histories; i++)
+    for (size_t i = 0; i < share(histories); i++)
         if (!holds(seed + i, 20 + i % 5 * 40, clocks_off, endings))
             fail();
 }
@@ -91,7 +99,7 @@ static void clocks_that_are_off_and_measured_decide_as_right_ones(void **state)
     (void)state;
     uint64_t seed = test_rng_seed("clocks"), right[2], off[2];
     size_t losses, losses_off, all = 0;
-    for (size_t i = 0; i < 15; i++) {
+    for (size_t i = 0; i < share(15) || !all; i++) {
         struct history h = history_make(seed + i, 100, false);
         history_without_times(&h);
         assert_true(history_outcome(&h, right, &losses));
@@ -106,7 +114,6 @@ static void clocks_that_are_off_and_measured_decide_as_right_ones(void **state)
         all += losses;
         history_release(&h);
     }
-    assert_true(all > 0);
 }
 
 /* Measured or not. */

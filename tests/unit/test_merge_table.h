@@ -523,6 +523,14 @@ static const struct table_case merge_cases[] = {
      1,
      false,
      "local"},
+    {67,
+     {REMOTE("q", V("2"), "b"), BASE(V("3"), "a"), EDIT("5", "c"), PUSH("4"), EDIT("6", "d")},
+     DONE_GONE("4", AS_UPDATE, "'" V("3") "'"),
+     V("2"),
+     SHOWS("d"),
+     1,
+     false,
+     "conflict lost there {'content':'b'}; ack"},
 };
 
 #endif
