@@ -1,11 +1,9 @@
 /* Which entries may lose their bodies: see history_plan.h. */
 #include "replay/history_plan.h"
 #include "journal/fetch.h"
-#include "journal/scan.h"
 #include "replay/clock.h"
 #include "replay/store_private.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,8 +56,6 @@ struct planner {
     uint64_t cutoff_seq; /* bodies up to there may go, or those */
     int64_t cutoff_ms;   /* stamped up to then */
     uint64_t last_seq;
-    struct stream *streams; /* that are not over */
-    size_t stream_count;
 };
 
 static enum avj_status no_memory(struct planner *p)
@@ -89,200 +85,25 @@ static bool has_number(const struct numbers *n, uint64_t number)
     return false;
 }
 
-/* Room for one more item in an array that grows by doubling. */
-static bool grow(void *array, size_t count, size_t item)
+static bool push_candidate(struct candidate **list, size_t *count, const struct candidate *c)
 {
-    void **items = array;
-    if (count & (count - 1))
-        return true;
-    void *grown = realloc(*items, (count ? 2 * count : 1) * item);
-    if (grown)
-        *items = grown;
-    return grown != NULL;
-}
-
-/* ---- the plan ---- */
-
-void avj_history_plan_release(struct avj_history_plan *plan)
-{
-    free(plan->items);
-    free(plan->segments);
-    memset(plan, 0, sizeof(*plan));
-}
-
-size_t avj_history_plan_from(const struct avj_history_plan *plan, uint64_t seq)
-{
-    size_t low = 0, high = plan->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (plan->items[middle].seq < seq)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-const struct avj_history_item *avj_history_plan_find(const struct avj_history_plan *plan,
-                                                     uint64_t seq)
-{
-    size_t i = avj_history_plan_from(plan, seq);
-    return i < plan->count && plan->items[i].seq == seq ? &plan->items[i] : NULL;
-}
-
-size_t avj_history_segment_of(const struct avj_history_plan *plan, uint64_t seq)
-{
-    size_t low = 0, high = plan->segment_count;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (plan->segments[middle].first_seq <= seq)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* An entry goes; where its segment is not sealed it is none of this plan. */
-static enum avj_status add_item(struct planner *p, uint32_t document, const struct candidate *c,
-                                uint64_t settled_at)
-{
-    struct avj_history_plan *plan = p->plan;
-    if (!c->bytes || !plan->segments[avj_history_segment_of(plan, c->seq)].sealed)
-        return AVJ_OK;
-    if (!grow(&plan->items, plan->count, sizeof(*plan->items)))
-        return no_memory(p);
-    plan->items[plan->count++] = (struct avj_history_item){c->seq, settled_at, document, c->bytes};
-    return AVJ_OK;
-}
-
-/* ---- what is kept, and where segments begin ---- */
-
-static enum avj_status read_segments(struct planner *p)
-{
-    struct avj_journal *j = avj_store_journal(p->store);
-    const struct avj_io *io = p->store->options.journal.io;
-    struct avj_segment_entry *list;
-    size_t count;
-    char name[4200];
-    if (!io)
-        io = avj_io_posix();
-    enum avj_status status =
-        avj_list_segments(io, avj_journal_path(j), &list, &count, NULL, NULL, p->err);
-    if (status != AVJ_OK)
-        return status;
-    p->plan->segments = calloc(count ? count : 1, sizeof(*p->plan->segments));
-    if (!p->plan->segments)
-        status = no_memory(p);
-    for (size_t i = 0; status == AVJ_OK && i < count; i++) {
-        struct avj_segment_header header;
-        struct avj_history_segment *s = &p->plan->segments[i];
-        snprintf(name, sizeof(name), "%s/segments/%s", avj_journal_path(j), list[i].name);
-        status = avj_read_segment_header(io, name, &header, p->err);
-        *s = (struct avj_history_segment){.first_seq = header.first_seq,
-                                          .sealed = status == AVJ_OK && header.sealed};
-        /* Of an unsealed one its successor says how long it is. */
-        s->bytes = s->sealed ? header.from.index_at : 0;
-        if (i > 0 && status == AVJ_OK && !p->plan->segments[i - 1].sealed)
-            p->plan->segments[i - 1].bytes = header.prev_end;
-    }
-    p->plan->segment_count = count;
-    free(list);
-    return status;
-}
-
-static bool take_keep(struct avj_entry *e, struct avj_keep *keep)
-{
-    struct avj_value o;
-    (void)avj_value_get(e->root, "o", &o);
-    if (e->type != AVJ_E_SESSION || !avj_value_text_is(o, "keep"))
+    struct candidate *grown = avj_history_grow(*list, *count, sizeof(**list));
+    if (!grown)
         return false;
-    int64_t bytes = avj_value_get_int(e->root, "size", -1);
-    int64_t days = avj_value_get_int(e->root, "days", -1);
-    *keep = (struct avj_keep){.limited = avj_value_get_bool(e->root, "limited", false),
-                              .days = days > 0 ? days : 0,
-                              .bytes = bytes > 0 ? (uint64_t)bytes : 0};
+    *list = grown;
+    grown[(*count)++] = *c;
     return true;
 }
 
-/* ---- streams ---- */
-
-/* What was said of a message while it grew. */
-struct stream {
-    uint64_t message; /* hash of its id */
-    struct candidate *chunks;
-    size_t count;
-};
-
-static struct stream *stream_of(struct planner *p, const struct avj_entry *e)
+/* An entry goes. */
+static enum avj_status add_item(struct planner *p, uint32_t document, const struct candidate *c,
+                                uint64_t settled_at)
 {
-    uint64_t message = avj_hash64(e->id.data, e->id.len);
-    for (size_t i = 0; i < p->stream_count; i++)
-        if (p->streams[i].message == message)
-            return &p->streams[i];
-    if (!grow(&p->streams, p->stream_count, sizeof(*p->streams)))
-        return NULL;
-    p->streams[p->stream_count] = (struct stream){.message = message};
-    return &p->streams[p->stream_count++];
+    const struct avj_history_item item = {c->seq, settled_at, document, c->bytes};
+    return avj_history_plan_add(p->plan, &item) == AVJ_OK ? AVJ_OK : no_memory(p);
 }
 
-static void drop_stream(struct planner *p, struct stream *s)
-{
-    free(s->chunks);
-    *s = p->streams[--p->stream_count];
-}
-
-/* Chunks of a stream that is over are in its message. */
-static enum avj_status take_stream(struct planner *p, const struct avj_entry *e, uint64_t seq,
-                                   size_t len)
-{
-    struct avj_value o, z;
-    enum avj_status status = AVJ_OK;
-    (void)avj_value_get(e->root, "o", &o);
-    if (!e->id.len || avj_value_get(e->root, "z", &z))
-        return AVJ_OK;
-    struct stream *s = stream_of(p, e);
-    if (!s)
-        return no_memory(p);
-    if (avj_value_text_is(o, "append")) {
-        if (!grow(&s->chunks, s->count, sizeof(*s->chunks)))
-            return no_memory(p);
-        s->chunks[s->count++] = (struct candidate){seq, 0, (uint32_t)len};
-    } else if (avj_value_text_is(o, "end") || avj_value_text_is(o, "interrupted")) {
-        for (size_t i = 0; status == AVJ_OK && i < s->count; i++)
-            status = add_item(p, 0, &s->chunks[i], seq);
-        drop_stream(p, s);
-    }
-    return status;
-}
-
-/* The last word of the log on what is kept; and the streams that are over. */
-static enum avj_status find_keep(struct planner *p)
-{
-    struct avj_cursor *cursor;
-    struct avj_record record;
-    enum avj_status status = avj_cursor_open(avj_store_journal(p->store), 0, &cursor, p->err);
-    while (status == AVJ_OK && (status = avj_cursor_next(cursor, &record, p->err)) == AVJ_OK) {
-        struct avj_glance glance;
-        struct avj_entry e;
-        p->last_seq = record.seq;
-        if (avj_glance(record.data, record.len, &glance) && glance.type != AVJ_E_SESSION &&
-            glance.type != AVJ_E_STREAM)
-            continue;
-        enum avj_status decoded = avj_entry_decode(record.data, record.len, &e, p->err);
-        if (decoded == AVJ_ENOMEM)
-            status = decoded;
-        if (decoded != AVJ_OK)
-            continue; /* the fold says what is wrong with it */
-        if (e.type == AVJ_E_STREAM)
-            status = take_stream(p, &e, record.seq, record.len);
-        else
-            (void)take_keep(&e, &p->plan->keep);
-        avj_entry_release(&e);
-    }
-    avj_cursor_close(cursor);
-    return status == AVJ_END ? AVJ_OK : status;
-}
+/* ---- what is old ---- */
 
 static void set_cutoff(struct planner *p)
 {
@@ -411,10 +232,7 @@ static enum avj_status row_is_over(struct planner *p, struct known *k, const str
         return AVJ_OK;
     if (!k->begin)
         return row_may_go(p, k, c) ? add_item(p, e->number, c, 0) : AVJ_OK;
-    if (!grow(&k->rows, k->row_count, sizeof(*k->rows)))
-        return no_memory(p);
-    k->rows[k->row_count++] = *c;
-    return AVJ_OK;
+    return push_candidate(&k->rows, &k->row_count, c) ? AVJ_OK : no_memory(p);
 }
 
 /* Bytes under "f", about; 0: it has none. */
@@ -471,10 +289,8 @@ static enum avj_status locals_that_went(struct planner *p, struct known *k, cons
         if (has_number(&p->after.pending, c.seq))
             continue;
         status = body_of(p, c.seq, &c.bytes);
-        if (status == AVJ_OK && !grow(&k->locals, k->local_count, sizeof(*k->locals)))
+        if (status == AVJ_OK && !push_candidate(&k->locals, &k->local_count, &c))
             status = no_memory(p);
-        if (status == AVJ_OK)
-            k->locals[k->local_count++] = c;
     }
     if (status != AVJ_OK || e->type != AVJ_E_LOCAL || !e->body ||
         has_number(&p->after.pending, e->seq) || !is_old(p, e->seq, e->hlc))
@@ -492,9 +308,11 @@ static enum avj_status close_span(struct planner *p, struct known *k, const stru
                 (!k->delicate || (here && !k->deletes && p->plan->segments[segment].sealed));
     enum avj_status status = AVJ_OK;
     if (k->delicate) {
-        if (!grow(&k->spans, k->span_count, sizeof(*k->spans)))
+        struct span *spans = avj_history_grow(k->spans, k->span_count, sizeof(*k->spans));
+        if (!spans)
             return no_memory(p);
-        k->spans[k->span_count++] = (struct span){k->begin, e->seq, goes ? segment : SIZE_MAX};
+        k->spans = spans;
+        spans[k->span_count++] = (struct span){k->begin, e->seq, goes ? segment : SIZE_MAX};
     }
     for (size_t i = 0; goes && status == AVJ_OK && i < k->local_count; i++)
         status = add_item(p, e->number, &k->locals[i], k->locals[i].until);
@@ -662,9 +480,7 @@ static enum avj_status plan_with(struct planner *p)
     p->view = avj_view_new(&source);
     if (!p->view)
         return no_memory(p);
-    status = read_segments(p);
-    if (status == AVJ_OK)
-        status = find_keep(p);
+    status = avj_history_read_log(p->store, p->plan, &p->last_seq, p->err);
     if (status != AVJ_OK)
         return status;
     set_cutoff(p);
@@ -690,9 +506,6 @@ enum avj_status avj_history_plan_make(struct avj_store *store, const struct avj_
             free(p.documents[i]->spans);
             free(p.documents[i]);
         }
-    while (p.stream_count)
-        drop_stream(&p, &p.streams[0]);
-    free(p.streams);
     free(p.documents);
     free(p.before.pending.items);
     free(p.before.rows.items);

@@ -42,9 +42,24 @@ AVJ_CHECKED enum avj_status avj_history_plan_make(struct avj_store *store,
                                                   struct avj_history_plan *plan,
                                                   struct avj_error *err);
 void avj_history_plan_release(struct avj_history_plan *plan);
+
+/* history_log.c: what is to be found out without a view.  Fills in segments, what is to be kept,
+ * and the chunks of streams that are over; *last_seq: of the log. */
+AVJ_CHECKED enum avj_status avj_history_read_log(struct avj_store *store,
+                                                 struct avj_history_plan *plan, uint64_t *last_seq,
+                                                 struct avj_error *err);
+
+/* An array that grows by doubling: `items`, or where they are with room for one more behind
+ * `count`. NULL: out of memory, they stay. */
+void *avj_history_grow(void *items, size_t count, size_t item_len);
+
 /* NULL: the entry stays. */
 const struct avj_history_item *avj_history_plan_find(const struct avj_history_plan *plan,
                                                      uint64_t seq);
+/* Adds an item (not in order).  Nothing happens where the entry's segment is not sealed, or it has
+ * no body: it is none of this plan.  AVJ_ENOMEM. */
+AVJ_CHECKED enum avj_status avj_history_plan_add(struct avj_history_plan *plan,
+                                                 const struct avj_history_item *item);
 /* The first item at or behind `seq`; plan->count: none. */
 size_t avj_history_plan_from(const struct avj_history_plan *plan, uint64_t seq);
 /* Index of the segment that holds it. */

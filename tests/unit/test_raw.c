@@ -203,7 +203,7 @@ static bool packs_the_same(const uint8_t *data, size_t len, bool *unusual)
 static void random_values_are_skipped(void **state)
 {
     (void)state;
-    struct maker m;
+    struct maker m = {.len = 0};
     size_t plain = 0;
     test_rng_init(&m.rng, test_rng_seed("values"));
     for (int round = 0; round < ROUNDS; round++) {
@@ -232,7 +232,7 @@ static void random_values_are_skipped(void **state)
 static void broken_off_at_any_byte_is_no_value(void **state)
 {
     (void)state;
-    struct maker m;
+    struct maker m = {.len = 0};
     test_rng_init(&m.rng, test_rng_seed("values"));
     for (int round = 0; round < ROUNDS / 20; round++) {
         m.len = 0;
@@ -248,7 +248,7 @@ static void broken_off_at_any_byte_is_no_value(void **state)
 static void random_bytes_are_taken_alike(void **state)
 {
     (void)state;
-    struct maker m;
+    struct maker m = {.len = 0};
     size_t good = 0;
     test_rng_init(&m.rng, test_rng_seed("values"));
     for (int round = 0; round < ROUNDS * 5; round++) {

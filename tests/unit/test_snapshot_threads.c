@@ -100,6 +100,30 @@ static void closing_at_once_waits_for_it(void **state)
     assert_true(seq >= AVJ_SNAPSHOT_RECORDS);
 }
 
+/* So that a process that is killed after a long replay spares the next one the same. */
+static void a_long_replay_ends_with_one(void **state)
+{
+    struct rig *rig = *state;
+    struct avj_store_options plain = {.no_snapshots = true};
+    struct avj_store *store = open_store(rig->path, &plain);
+    append(store, 0, AVJ_SNAPSHOT_RECORDS - 2);
+    avj_store_close(store);
+    char *folder = test_path(rig->path, "snapshots");
+    avj_store_close(open_store(rig->path, NULL));
+    assert_false(test_exists(folder)); /* one record too few */
+    store = open_store(rig->path, &plain);
+    append(store, AVJ_SNAPSHOT_RECORDS, 1);
+    avj_store_close(store);
+    struct avj_store_options reading = {.read_only = true};
+    store = open_store(rig->path, &reading);
+    assert_int_equal(test_count_names(folder, ".snap"), 1);
+    avj_store_close(store);
+    uint64_t seq;
+    assert_same_as_replayed(rig->path, &seq);
+    assert_int_equal(seq, AVJ_SNAPSHOT_RECORDS);
+    free(folder);
+}
+
 /* ---- two threads fold ---- */
 
 static void two_threads_fold_as_one(void **state)
@@ -224,6 +248,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_snapshot_is_written_while_the_store_goes_on),
         CASE(closing_at_once_waits_for_it),
+        CASE(a_long_replay_ends_with_one),
         CASE(two_threads_fold_as_one),
         CASE(two_threads_stop_at_a_moment),
         CASE(processes_write_and_read_at_once),
