@@ -75,8 +75,9 @@ static bool read_fields(struct avj_raw *raw, struct avj_glance *g)
 static bool read_kept(struct avj_raw *raw, struct avj_glance *g)
 {
     struct avj_raw list = *raw;
-    (void)avj_raw_list(&list, &g->kept);
-    return avj_raw_skip(raw);
+    bool plain = avj_raw_list(&list, &g->kept);
+    bool is_list = raw->at < raw->end && (*raw->at >> 4 == 9 || (*raw->at & 0xfe) == 0xdc);
+    return plain == is_list && avj_raw_skip(raw);
 }
 
 /* A number in a change made here; a time in what the server says. */

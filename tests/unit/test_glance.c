@@ -170,6 +170,10 @@ static void what_is_left_to_the_other_reader(void **state)
         {"a key written wide", "\x81\xd9\x01t\xa3gap", 8},
         {"a map written wide", "\xde\x00\x01\xa1t\xa3gap", 9},
         {"something behind it", "\x81\xa1t\xa3gap\xc0", 8},
+        {"what was kept back, in a list written wide",
+         "\x82\xa1t\xa3"
+         "ack\xa1k\xdc\x00\x00",
+         12},
         {"a conflict's number written wide",
          "\x82\xa1t\xa5local\xa1"
          "c\xcc\x05",
