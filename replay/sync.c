@@ -281,8 +281,11 @@ static enum avj_status pack_answer(struct avj_store *store, const struct avj_out
 {
     uint32_t number = avj_view_find(store->view, o->op->entity, o->op->id, strlen(o->op->id));
     enum avj_status status = AVJ_OK;
-    /* One that is not open has but one mutation pending, which is acknowledged. */
-    if (number && (avj_view_slot(store->view, number)->flags & AVJ_SLOT_OPEN)) {
+    /* One that is not open has but one mutation pending: mostly the one that is acknowledged, but
+     * it may have been given up and the document made anew since. */
+    const struct avj_slot *slot = number ? avj_view_slot(store->view, number) : NULL;
+    if (slot && ((slot->flags & AVJ_SLOT_OPEN) ||
+                 ((slot->flags & AVJ_SLOT_PENDING) && avj_slot_body(slot) > o->op->upto_seq))) {
         struct avj_document *d;
         status = avj_view_open(store->view, number, &d, err);
         if (status == AVJ_OK)

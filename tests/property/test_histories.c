@@ -32,6 +32,8 @@ static const struct kept_seed kept[] = {
     {18, 300, false, "clearing a field that the deployment lacks did not show"},
     {269, 340, false, "such a field came back with a document made anew"},
     {36, 220, false, "the answer of a vanished row let an edit overwrite another row unseen"},
+    {3549300110182582527, 60, true,
+     "a late answer met what was made anew since without a conflict"},
     {4, 140, true, "the server's clock was compared with ours as if they agreed"},
 };
 
