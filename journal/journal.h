@@ -65,7 +65,7 @@ struct avj_journal_options { /* all zero: the defaults */
 struct avj_journal_info {
     uint8_t journal_id[16];
     uint64_t segments;  /* files in the chain */
-    uint64_t sealed;    /* of them rewritten into large frames */
+    uint64_t sealed;    /* of them rewritten, smaller */
     uint64_t bytes;     /* their valid bytes, headers included */
     uint64_t reserved;  /* zeros written ahead in the last one; not in `bytes` */
     uint64_t first_seq; /* of the first record kept; 1 in a new journal */
@@ -150,7 +150,7 @@ struct avj_maintained {
 
 /*
  * Does what pays now and is otherwise done in the background: seals finished segments (rewrites
- * them into large frames, some 8 MB of records a second; the records stay), and trains a
+ * them into well-compressed frames, some 8 MB of records a second; the records stay), and trains a
  * compression dictionary where the log has grown enough.  Appends and reads go on meanwhile, in
  * this process and others.  how and done may be NULL.  Errors: AVJ_ELOCKED (another process is at
  * it), AVJ_EREADONLY, AVJ_ENOSPC (sealing needs space for one more segment), AVJ_EIO, AVJ_ENOMEM;

@@ -1,5 +1,5 @@
 /*
- * Sealing: a segment that is finished is rewritten into large, well-compressed frames with an
+ * Sealing: a segment that is finished is rewritten into well-compressed frames of even size with an
  * index, under its own number.  The records, their numbers and their order stay; so do the bytes
  * that crashes left behind the segment's end.  The new file is complete, verified and synced before
  * it takes the old one's name, so that a crash leaves one or the other.

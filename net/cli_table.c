@@ -203,7 +203,7 @@ static const char serve_about[] = "Serves an Appwrite-compatible API over this j
                                   "and data included, until interrupted. The journal "
                                   "must be one without a server of its own.";
 static const char compact_about[] =
-    "Rewrites the journal's finished segments into large, well-compressed ones; every record "
+    "Rewrites the journal's finished segments into smaller, well-compressed ones; every record "
     "stays. "
     "Programs that run for long do this by themselves. With --keep it also drops texts and other "
     "fields that nothing shows or needs any more (what was edited since, or deleted, on this and "

@@ -23,7 +23,7 @@ AVJ_BEGIN_C
 #define AVJ_ENTRY_TABLE(X)                                                                         \
     X(AVJ_E_LOCAL, "local",                                                                        \
       "a change made here: o op (create, update, delete), f fields (nil clears), u user id or "    \
-      "nil")                                                                                       \
+      "nil, c conflict that it settles")                                                           \
     X(AVJ_E_PUSH, "push",                                                                          \
       "an attempt begun: a attempt id, v via (transaction, single), d [[kind, id, $id, up to "     \
       "seq, op], ...]")                                                                            \
@@ -43,7 +43,8 @@ AVJ_BEGIN_C
       "covers")                                                                                    \
     X(AVJ_E_STREAM, "stream", "a growing answer: o (begin, append, end, interrupted)")             \
     X(AVJ_E_CONFLICT, "conflict",                                                                  \
-      "what lost a merge: s seq of the loser, v winning $updatedAt, f lost fields, m why")         \
+      "what lost a merge: s seq of the loser, v winning $updatedAt, f lost fields, m why; or o "   \
+      "(dismiss): s seq of the conflict that needs nobody any more")                               \
     X(AVJ_E_SESSION, "session",                                                                    \
       "o (init, open, login, logout, claim, schema, clock), u user id, and the facts of it: d "    \
       "the server's clock minus ours, in ms")                                                      \
