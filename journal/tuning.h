@@ -8,7 +8,7 @@
  *   raw < AVJ_SMALL_RAW                 AVJ_TUNE_SMALL   with the segment's dictionary
  *   raw < AVJ_BULK_RAW                  AVJ_TUNE_MEDIUM  with the segment's dictionary
  *   else                                AVJ_TUNE_BULK    without: it is slower and no smaller
- *   frames of sealed segments (64 KiB)  AVJ_TUNE_SEALED  with their own
+ *   frames of sealed segments (256 KiB) AVJ_TUNE_SEALED  with their own
  *
  * Keep a ZSTD_CCtx for each tuning in use: changing parameters throws the digested dictionary away.
  * Give it its dictionary once, with ZSTD_CCtx_loadDictionary: it is digested by the
