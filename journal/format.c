@@ -198,6 +198,22 @@ enum avj_status avj_segment_header_decode(const uint8_t in[AVJ_SEGMENT_HEADER_LE
     return AVJ_OK;
 }
 
+void avj_segment_header_guess(const uint8_t in[AVJ_SEGMENT_HEADER_LEN],
+                              struct avj_segment_header *h)
+{
+    memset(h, 0, sizeof(*h));
+    decode_fields(in, h);
+    h->incompat &= AVJ_INCOMPAT_KNOWN;
+    decode_features(in, h);
+    h->chain = first_chain(h, in);
+    if (features_possible(h))
+        return;
+    h->sealed = h->compacted = false;
+    h->incompat = 0;
+    memset(&h->dictionary, 0, sizeof(h->dictionary));
+    h->frames_at = AVJ_SEGMENT_HEADER_LEN;
+}
+
 uint64_t avj_frame_place(const uint8_t salt[16], uint64_t offset)
 {
     uint8_t bytes[24];

@@ -51,6 +51,11 @@ AVJ_CHECKED enum avj_status avj_segment_header_decode(const uint8_t in[AVJ_SEGME
                                                       struct avj_segment_header *header,
                                                       struct avj_error *err);
 
+/* What a header says that fails its hash; features that can not be are left out. Nothing of it may
+ * be believed that is not proven otherwise. */
+void avj_segment_header_guess(const uint8_t in[AVJ_SEGMENT_HEADER_LEN],
+                              struct avj_segment_header *header);
+
 struct avj_frame_header {
     uint8_t type, flags;
     uint16_t count;

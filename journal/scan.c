@@ -151,6 +151,8 @@ struct scan {
     struct avj_scan_result *result;
     struct avj_error *err;
     const char *path;
+    const struct avj_segment_header *as;     /* in place of the file's own; NULL: that */
+    const struct avj_dictionary *dictionary; /* in place of the segment's; NULL: that */
     uint64_t limit;
     uint64_t at;
     bool chained; /* no gap since the header: result->end moves */
@@ -366,7 +368,11 @@ static enum avj_status load_dictionary(struct scan *s)
 {
     struct avj_dictionary dictionary;
     const struct avj_segment_header *h = &s->result->header;
-    enum avj_status status = avj_reader_dictionary(&s->reader, h, &dictionary, s->err);
+    enum avj_status status = AVJ_OK;
+    if (s->dictionary)
+        dictionary = *s->dictionary;
+    else
+        status = avj_reader_dictionary(&s->reader, h, &dictionary, s->err);
     if (status == AVJ_ECORRUPT)
         return tell_aside(s, AVJ_DAMAGE_DICTIONARY, AVJ_SEGMENT_HEADER_LEN,
                           h->dictionary.stored_len);
@@ -444,6 +450,11 @@ static enum avj_status run_scan(struct scan *s)
             return avj_fail_errno(s->err, (int)-size, "%s", s->path);
         r->file_bytes = (uint64_t)size;
     }
+    if (s->as && (status == AVJ_OK || status == AVJ_ECORRUPT)) {
+        r->header = *s->as;
+        memcpy(s->reader.salt, s->as->salt, 16);
+        return scan_whole(s);
+    }
     if (status == AVJ_ECORRUPT)
         return scan_headerless(s);
     return status == AVJ_OK ? scan_whole(s) : status;
@@ -453,6 +464,15 @@ enum avj_status avj_scan_segment(const struct avj_io *io, const char *path, uint
                                  bool want_records, const struct avj_scan_events *events,
                                  struct avj_scan_result *result, struct avj_error *err)
 {
+    return avj_scan_segment_as(io, path, NULL, NULL, limit, want_records, events, result, err);
+}
+
+enum avj_status avj_scan_segment_as(const struct avj_io *io, const char *path,
+                                    const struct avj_segment_header *header,
+                                    const struct avj_dictionary *dictionary, uint64_t limit,
+                                    bool want_records, const struct avj_scan_events *events,
+                                    struct avj_scan_result *result, struct avj_error *err)
+{
     static const struct avj_scan_events none;
     memset(result, 0, sizeof(*result));
     struct scan s = {
@@ -461,6 +481,8 @@ enum avj_status avj_scan_segment(const struct avj_io *io, const char *path, uint
         .result = result,
         .err = err,
         .path = path,
+        .as = header,
+        .dictionary = dictionary,
         .limit = limit ? limit : UINT64_MAX,
         .want_records = want_records,
     };

@@ -3,6 +3,7 @@
 #include "tests/support/cases.h"
 
 #include "fsck/fsck_options.h"
+#include "tests/support/files.h"
 
 #define WORDS_MAX 8
 
@@ -12,7 +13,7 @@ struct options_case {
     enum fsck_command command;
     const char *complaint; /* part of it */
     const char *path, *audit_id;
-    bool json, verbose, audit, deep;
+    bool json, verbose, audit, deep, repair, dry_run;
     int64_t max_duration_ms;
 };
 
@@ -92,7 +93,25 @@ static const struct options_case cases[] = {
      {"--max-duration=5s", "d"},
      FSCK_DO_COMPLAIN,
      .complaint = "\"5s\""},
-    {"repairing comes later", {"--repair", "d"}, FSCK_DO_COMPLAIN, .complaint = "no --repair yet"},
+    {"a repair", {"--repair", "d"}, FSCK_DO_CHECK, .path = "d", .repair = true},
+    {"a repair may be tried",
+     {"d", "--dry-run", "--repair"},
+     FSCK_DO_CHECK,
+     .path = "d",
+     .repair = true,
+     .dry_run = true},
+    {"a trial without a repair is refused",
+     {"--dry-run", "d"},
+     FSCK_DO_COMPLAIN,
+     .complaint = "goes with --repair"},
+    {"a repair does not audit",
+     {"--repair", "--audit", "d"},
+     FSCK_DO_COMPLAIN,
+     .complaint = "--repair goes without"},
+    {"a repair is not cut short",
+     {"--repair", "--max-duration=1", "d"},
+     FSCK_DO_COMPLAIN,
+     .complaint = "--repair goes without"},
     {"salvaging comes later",
      {"--salvage", "to", "d"},
      FSCK_DO_COMPLAIN,
@@ -162,16 +181,43 @@ static void help_lists_what_there_is_and_nothing_else(void **state)
     assert_non_null(out);
     fsck_options_help(out);
     fclose(out);
-    for (size_t i = 0; i < 7; i++) {
+    for (size_t i = 0; i < 9; i++) {
         static const char *const there[] = {"--json",         "--deep",    "--audit [MESSAGE-ID]",
                                             "--max-duration", "--verbose", "--help",
-                                            "--version"};
+                                            "--version",      "--repair",  "--dry-run"};
         assert_contains(text, there[i]);
     }
-    for (size_t i = 0; i < 3; i++) {
-        static const char *const later[] = {"repair", "salvage", "report"};
+    for (size_t i = 0; i < 2; i++) {
+        static const char *const later[] = {"salvage", "report"};
         assert_null(strstr(text, later[i]));
     }
+    free(text);
+}
+
+static void the_manual_has_the_options_of_the_help(void **state)
+{
+    (void)state;
+    char *text = NULL, *save = NULL;
+    size_t len;
+    const char *source = getenv("AVJ_SOURCE");
+    FILE *out = open_memstream(&text, &len);
+
+    if (!source)
+        skip();
+    assert_non_null(out);
+    fsck_options_help(out);
+    fclose(out);
+    char *path = test_path(source, "fsck/avchat-fsck.8");
+    char *manual = (char *)test_read_file(path, &len);
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        char item[64];
+        if (strncmp(line, "  --", 4) != 0)
+            continue;
+        snprintf(item, sizeof item, ".It Fl \\-%.*s", (int)strcspn(line + 4, " ="), line + 4);
+        assert_contains(manual, item);
+    }
+    free(manual);
+    free(path);
     free(text);
 }
 
@@ -180,6 +226,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form_means_what_it_should),
         cmocka_unit_test(help_lists_what_there_is_and_nothing_else),
+        cmocka_unit_test(the_manual_has_the_options_of_the_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
