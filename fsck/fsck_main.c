@@ -86,8 +86,10 @@ static int repair(const struct fsck_command_line *line)
         fsck_text_repair_sink(&output, &sink);
     output.dry_run = line->dry_run;
     watch_progress(&sink.check);
-    return end(fsck_repair(line->path, &line->options, &how, &sink, &err), &err,
-               "the repair could not be made");
+    int code = fsck_repair(line->path, &line->options, &how, &sink, &err);
+    if ((code & FSCK_DAMAGE) && !(code & FSCK_FAILED) && err.message[0])
+        fprintf(stderr, "avchat-fsck: %s\n", err.message);
+    return end(code, &err, "the repair could not be made");
 }
 
 int main(int argc, char **argv)

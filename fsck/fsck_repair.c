@@ -245,8 +245,10 @@ static int check_last(const struct fsck_repair_run *run, const struct fsck_optio
     o.io = run->io;
     o.audit = false;
     int code = fsck_run(run->path, &o, &sink, &err) | passing.more;
-    if (status == AVJ_OK)
-        *run->err = err; /* what was met on the way and got over is none */
+    if (status == AVJ_OK && (code & FSCK_FAILED))
+        *run->err = err;
+    else if (status == AVJ_OK)
+        run->err->message[0] = 0; /* what was met on the way and got over is none */
     return code;
 }
 
