@@ -37,6 +37,8 @@ static enum avj_status sync_folder(struct fsck_repair_run *run, const char *name
 {
     char path[FSCK_PATH_MAX];
     full_path(run, name, path);
+    for (size_t len = strlen(path); len > 1 && path[len - 1] == '/'; len--)
+        path[len - 1] = 0;
     int r = run->io->sync_dir(run->io->ctx, path);
     return r < 0 ? avj_fail_errno(run->err, -r, "sync directory %s", path) : AVJ_OK;
 }
