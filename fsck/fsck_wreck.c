@@ -105,6 +105,17 @@ static enum avj_status size_of(const struct fsck_wreck *w, struct fsck_wreck_fil
     return AVJ_OK;
 }
 
+/* A guess may name one that never was: then all that there are are tried. */
+static void doubt_dictionary(struct avj_segment_header *header)
+{
+    struct avj_dictionary shipped;
+    if (header->dictionary.kind != AVJ_DICTIONARY_SHIPPED ||
+        avj_dictionary_find(header->dictionary.hash, &shipped))
+        return;
+    memset(&header->dictionary, 0, sizeof(header->dictionary));
+    header->frames_at = 4096;
+}
+
 /* AVJ_END: it is no file that could hold records. */
 static enum avj_status read_header(const struct fsck_wreck *w, struct fsck_wreck_file *file,
                                    struct avj_error *err)
@@ -120,6 +131,7 @@ static enum avj_status read_header(const struct fsck_wreck *w, struct fsck_wreck
         file->number = file->header.segment_no;
     if (status == AVJ_ECORRUPT) {
         status = avj_mend_guess(w->io, path, &file->header, err);
+        doubt_dictionary(&file->header);
         file->number = file->place;
     }
     return status;

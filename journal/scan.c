@@ -287,6 +287,8 @@ static enum avj_status take_zeros(struct scan *s, bool *done)
     }
     struct avj_frame_info next;
     bool found = avj_reader_resync(&s->reader, s->at, s->limit, &next);
+    if (s->reader.io_error)
+        return avj_fail_errno(s->err, -s->reader.io_error, "%s", s->path);
     uint64_t stop =
         found ? next.offset : (s->limit < s->result->file_bytes ? s->limit : s->result->file_bytes);
     uint64_t from = s->at;
@@ -299,6 +301,8 @@ static enum avj_status take_damage(struct scan *s, enum avj_damage damage, bool 
 {
     struct avj_frame_info next;
     bool found = avj_reader_resync(&s->reader, s->at + AVJ_FRAME_ALIGN, s->limit, &next);
+    if (s->reader.io_error) /* what can not be read now is not gone */
+        return avj_fail_errno(s->err, -s->reader.io_error, "%s", s->path);
     uint64_t size = s->result->file_bytes < s->limit ? s->result->file_bytes : s->limit;
     uint64_t stop = found ? next.offset : size;
     uint64_t from = s->at;
@@ -348,11 +352,14 @@ static enum avj_status scan_headerless(struct scan *s)
     size_t got;
     struct avj_frame_info next;
     bool found = false;
-    if (avj_io_read_full(s->reader.io, s->reader.file, bytes, sizeof(bytes), 0, &got) == 0 &&
-        got == sizeof(bytes)) {
+    int r = avj_io_read_full(s->reader.io, s->reader.file, bytes, sizeof(bytes), 0, &got);
+    if (r == 0 && got == sizeof(bytes)) {
         memcpy(s->reader.salt, bytes + 48, 16);
         found = avj_reader_resync(&s->reader, AVJ_SEGMENT_HEADER_LEN, s->limit, &next);
+        r = s->reader.io_error;
     }
+    if (r < 0)
+        return avj_fail_errno(s->err, -r, "%s", s->path);
     s->at = AVJ_SEGMENT_HEADER_LEN;
     enum avj_status status =
         tell_damage(s, AVJ_DAMAGE_SEGMENT_HEADER, 0, len, found ? &next : NULL);
