@@ -92,6 +92,20 @@ static int repair(const struct fsck_command_line *line)
     return end(code, &err, "the repair could not be made");
 }
 
+static int salvage(const struct fsck_command_line *line)
+{
+    struct avj_error err = {0};
+    struct fsck_salvaged done;
+    enum avj_status status = fsck_salvage(line->path, line->salvage, line->options.io, &done, &err);
+    if (status != AVJ_OK)
+        return end(FSCK_FAILED, &err, "nothing could be salvaged");
+    if (line->json)
+        fsck_json_salvaged(stdout, &done);
+    else
+        fsck_text_salvaged(stdout, &done, line->salvage);
+    return end(done.missing || done.partial ? FSCK_DAMAGE : FSCK_CLEAN, &err, "");
+}
+
 int main(int argc, char **argv)
 {
     struct fsck_command_line line;
@@ -109,5 +123,7 @@ int main(int argc, char **argv)
     case FSCK_DO_CHECK:
         break;
     }
+    if (line.salvage)
+        return salvage(&line);
     return line.repair ? repair(&line) : check(&line);
 }

@@ -42,7 +42,8 @@ static const struct option_row rows[] = {
     {OPTION_REPAIR, "repair", no_argument, "",
      "put damage right; what is replaced is kept in DIR/aside"},
     {OPTION_DRY_RUN, "dry-run", no_argument, "", "with --repair: tell what would be done"},
-    {OPTION_SALVAGE, "salvage", required_argument, " OUTDIR", NULL},
+    {OPTION_SALVAGE, "salvage", required_argument, " OUTDIR",
+     "write all that can be read to OUTDIR, for avchat import"},
     {OPTION_REPORT, "report", optional_argument, "", NULL},
 };
 

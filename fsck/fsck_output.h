@@ -8,6 +8,7 @@
 #include "fsck/fsck.h"
 #include "fsck/fsck_audit.h"
 #include "fsck/fsck_repair.h"
+#include "fsck/fsck_salvage.h"
 
 #include <stdio.h>
 
@@ -29,5 +30,11 @@ void fsck_json_sink(struct fsck_output *output, struct fsck_sink *sink);
 /* The same with the steps of a repair. */
 void fsck_text_repair_sink(struct fsck_output *output, struct fsck_repair_sink *sink);
 void fsck_json_repair_sink(struct fsck_output *output, struct fsck_repair_sink *sink);
+
+/* ---- fsck_salvage_output.c ---- */
+
+/* What a salvage to folder `to` gave. */
+void fsck_text_salvaged(FILE *out, const struct fsck_salvaged *done, const char *to);
+void fsck_json_salvaged(FILE *out, const struct fsck_salvaged *done);
 
 #endif

@@ -260,11 +260,17 @@ static bool flags_possible(uint8_t flags)
 bool avj_frame_header_decode(const uint8_t in[AVJ_FRAME_HEADER_LEN], uint64_t place,
                              struct avj_frame_header *h)
 {
+    return memcmp(in, frame_magic, 4) == 0 &&
+           XXH3_64bits_withSeed(in, AVJ_FRAME_HASH_OFFSET, place) ==
+               avj_get_le64(in + AVJ_FRAME_HASH_OFFSET) &&
+           avj_frame_header_guess(in, h);
+}
+
+bool avj_frame_header_guess(const uint8_t in[AVJ_FRAME_HEADER_LEN], struct avj_frame_header *h)
+{
     if (memcmp(in, frame_magic, 4) != 0)
         return false;
     h->header_hash = avj_get_le64(in + AVJ_FRAME_HASH_OFFSET);
-    if (XXH3_64bits_withSeed(in, AVJ_FRAME_HASH_OFFSET, place) != h->header_hash)
-        return false;
     h->type = in[4];
     h->flags = in[5];
     h->count = avj_get_le16(in + 6);

@@ -103,6 +103,26 @@ run 0 "$avchat" send "$t" 'more heat'
 run 0 "$avchat" compact
 run 0 "$fsck" "$AVCHAT_DIR"
 
+# What is left of a journal without a header goes into a new one.
+cp -R "$AVCHAT_DIR" "$scratch/wreck"
+run 0 "$avchat" export
+cp "$out" "$scratch/exported"
+for segment in "$scratch/wreck/segments"/*.seg; do
+    spoil "$segment" 0 4096
+done
+rm -r "$scratch/wreck/aside"
+run 4 "$fsck" --salvage "$scratch/saved" "$scratch/wreck"
+has "$out" 'messages written' "what was saved is told"
+has "$out" 'next: avchat -C NEW init; avchat -C NEW import .*/salvaged.jsonl' "and what to do with it"
+has "$scratch/saved/report.txt" '^segments/0000000000000001.seg: .* no header; ' "the report tells of each file"
+run 0 "$avchat" -C "$scratch/new" init
+run 0 "$avchat" -C "$scratch/new" import "$scratch/saved/salvaged.jsonl"
+run 0 "$avchat" -C "$scratch/new" export
+checks=$((checks + 1))
+cmp "$scratch/exported" "$out" >"$err" 2>&1 || complain "what was salvaged: $(diff "$scratch/exported" "$out")"
+run 8 "$fsck" --salvage "$scratch/wreck/in" "$scratch/wreck"
+has "$err" 'is only read: name a folder elsewhere' "the source is not written to"
+
 spoil "$AVCHAT_DIR/segments/0000000000000002.seg" 4100 8
 run 1 "$fsck" --json --repair "$AVCHAT_DIR"
 same '{"repair":' "$(head -1 "$out" | cut -c1-10)" "a step is a line of JSON"
