@@ -59,6 +59,9 @@ static void meet_finding(void *arg, const struct fsck_finding *f)
     case FSCK_WITNESS_DIFFERS:
         run->witness_wrong = true;
         break;
+    case FSCK_NO_THREAD:
+        run->threads_missing = true;
+        break;
     case FSCK_SESSION_MODE:
         run->session_open = true;
         break;
@@ -277,6 +280,8 @@ int fsck_repair(const char *path, const struct fsck_options *options,
         run.locks.files[kind] = -1;
     enum avj_status status = work(&run, options);
     avj_mend_lock_release(&run.locks);
+    if (status == AVJ_OK && !run.options->dry_run && (run.plan.lost.count || run.threads_missing))
+        status = fsck_repair_threads(&run);
     int code = check_last(&run, options, status);
     release(&run);
     return code;

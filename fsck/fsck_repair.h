@@ -25,6 +25,7 @@ enum fsck_step_kind {
     FSCK_STEP_REPLACE, /* a record that is no entry was replaced */
     FSCK_STEP_WITNESS, /* the note of what is durable was written */
     FSCK_STEP_LOCK,    /* the lock file was made */
+    FSCK_STEP_THREAD,  /* a thread was made anew, of which only messages are left */
     FSCK_STEP_MODE,    /* session.json was closed to others */
     FSCK_STEPS,
 };

@@ -23,6 +23,7 @@ struct fsck_repair_run {
     struct fsck_ids threads, messages; /* affected by what is lost */
     struct fsck_ranges no_entries;
     bool lock_missing, witness_wrong, session_open, blind;
+    bool threads_missing; /* of messages that are there */
     struct fsck_summary before;
 
     struct fsck_capture capture;
@@ -39,5 +40,12 @@ AVJ_CHECKED enum avj_status fsck_repair_will_move(struct fsck_repair_run *run, c
 /* Does, or with dry_run tells, everything that is planned.  Errors: AVJ_EIO and others: what was
  * done stays done, and a repair that is begun anew goes on. */
 AVJ_CHECKED enum avj_status fsck_repair_steps(struct fsck_repair_run *run);
+
+/* Makes threads whose messages are intact and whose making is lost, where no server has them.  The
+ * caller has let the locks go. */
+AVJ_CHECKED enum avj_status fsck_repair_threads(struct fsck_repair_run *run);
+
+/* Something was done. */
+void fsck_repair_tell(struct fsck_repair_run *run, const struct fsck_step *step);
 
 #endif

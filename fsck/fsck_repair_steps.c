@@ -13,7 +13,7 @@
 static const char *const names[FSCK_STEPS] = {
     [FSCK_STEP_MOVE] = "move", [FSCK_STEP_SEGMENT] = "segment", [FSCK_STEP_BEGIN] = "begin",
     [FSCK_STEP_LOST] = "lost", [FSCK_STEP_REPLACE] = "replace", [FSCK_STEP_WITNESS] = "witness",
-    [FSCK_STEP_LOCK] = "lock", [FSCK_STEP_MODE] = "mode",
+    [FSCK_STEP_LOCK] = "lock", [FSCK_STEP_THREAD] = "thread",   [FSCK_STEP_MODE] = "mode",
 };
 
 const char *fsck_step_name(enum fsck_step_kind kind)
@@ -21,7 +21,7 @@ const char *fsck_step_name(enum fsck_step_kind kind)
     return names[kind];
 }
 
-static void tell(struct fsck_repair_run *run, const struct fsck_step *step)
+void fsck_repair_tell(struct fsck_repair_run *run, const struct fsck_step *step)
 {
     run->did = true;
     if (run->sink->step)
@@ -133,7 +133,7 @@ static enum avj_status move_aside(struct fsck_repair_run *run, const char *name)
         if (status == AVJ_OK)
             status = sync_folder(run, folder);
     }
-    tell(run, &step);
+    fsck_repair_tell(run, &step);
     return status;
 }
 
@@ -255,7 +255,7 @@ static void tell_segment(struct fsck_repair_run *run, const struct fsck_plan_seg
              (unsigned long long)s->number,
              s->there ? "is written anew" : "is made anew, which was missing",
              (unsigned long long)s->intact, (unsigned long long)s->lost);
-    tell(run, &step);
+    fsck_repair_tell(run, &step);
 }
 
 static enum avj_status write_segment(struct fsck_repair_run *run, size_t index)
@@ -354,7 +354,7 @@ static enum avj_status go_on(struct fsck_repair_run *run, struct avj_mend_end *e
              "segment %llu is begun with an entry that tells of this repair",
              (unsigned long long)last->number + 1);
     if (status == AVJ_OK)
-        tell(run, &step);
+        fsck_repair_tell(run, &step);
     return status;
 }
 
@@ -382,7 +382,7 @@ static enum avj_status write_witness(struct fsck_repair_run *run, const struct a
     snprintf(step.detail, sizeof(step.detail), "file sync says again what is durable");
     if (run->options->dry_run) {
         if (run->witness_wrong)
-            tell(run, &step);
+            fsck_repair_tell(run, &step);
         return AVJ_OK;
     }
     if (!run->plan.go_on)
@@ -392,7 +392,7 @@ static enum avj_status write_witness(struct fsck_repair_run *run, const struct a
     if (status == AVJ_OK)
         status = avj_mend_witness(&run->locks, run->wreck.journal_id, end, run->err);
     if (status == AVJ_OK && run->witness_wrong)
-        tell(run, &step);
+        fsck_repair_tell(run, &step);
     return status;
 }
 
@@ -481,7 +481,7 @@ static void tell_lost(struct fsck_repair_run *run)
             run->after_ms = step.after_ms;
         if (step.before_ms)
             run->before_ms = step.before_ms;
-        tell(run, &step);
+        fsck_repair_tell(run, &step);
     }
     if (lost->count && run->sink->affected)
         run->sink->affected(run->sink->arg, &run->threads, &run->messages);
@@ -496,7 +496,7 @@ static void tell_replaced(struct fsck_repair_run *run)
         snprintf(step.detail, sizeof(step.detail),
                  "record %llu, which is no entry, is replaced by one that says so",
                  (unsigned long long)range->first);
-        tell(run, &step);
+        fsck_repair_tell(run, &step);
     }
 }
 
@@ -513,7 +513,7 @@ static enum avj_status close_session(struct fsck_repair_run *run)
         return avj_fail_errno(run->err, errno, "chmod %s", path);
     snprintf(step.detail, sizeof(step.detail),
              "session.json is closed to other users; if others had access, log out and in again");
-    tell(run, &step);
+    fsck_repair_tell(run, &step);
     return AVJ_OK;
 }
 
@@ -523,7 +523,7 @@ static void tell_lock(struct fsck_repair_run *run)
     if (!run->lock_missing)
         return;
     snprintf(step.detail, sizeof(step.detail), "file lock is made, which was missing");
-    tell(run, &step);
+    fsck_repair_tell(run, &step);
 }
 
 enum avj_status fsck_repair_steps(struct fsck_repair_run *run)

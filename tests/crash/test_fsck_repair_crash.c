@@ -165,7 +165,7 @@ static void read_it(const struct avj_io *io, const char *what)
 {
     struct avj_journal_options options = sim_options(io);
     struct avj_journal *journal;
-    struct avj_cursor *cursor;
+    struct avj_cursor *cursor = NULL;
     struct avj_record record;
     struct avj_error err = {0};
     enum avj_status status;

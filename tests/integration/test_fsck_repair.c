@@ -448,6 +448,57 @@ static void a_repair_that_loses_nothing_leaves_the_swept_time(void **state)
     avj_store_close(store);
 }
 
+/* MERGE.md, Repair: threads of which only messages are left. */
+static void a_lost_thread_is_made_anew_where_no_server_has_it(void **state)
+{
+    struct fixture *f = *state;
+    struct avj_store *store = NULL;
+    struct avj_error err = {0};
+    struct avj_doc doc;
+    struct mended m;
+
+    the_first_frame(f->dir);
+    mend(f->dir, &m);
+    assert_int_equal(m.code, FSCK_REPAIRED);
+    assert_non_null(step_of(&m, FSCK_STEP_THREAD));
+    assert_int_equal(m.seen.by_code[FSCK_NO_THREAD], 0);
+    assert_ok(avj_store_open(f->dir, NULL, &store, &err), err);
+    assert_ok(avj_store_get(store, AVJ_THREAD, "thread-1", &doc), err);
+    assert_non_null(memmem(doc.fields.data, doc.fields.len, "Recovered thread", 16));
+    avj_store_close(store);
+    mend(f->dir, &m);
+    assert_int_equal(m.code, FSCK_CLEAN);
+    assert_int_equal(m.count, 0);
+}
+
+static void a_lost_thread_that_a_server_has_is_left_to_the_sync(void **state)
+{
+    struct fixture *f = *state;
+    struct avj_pack pack = {0};
+    struct mended m;
+
+    avj_entry_begin(&pack, AVJ_E_REMOTE, (uint64_t)2 << 40, "session-a", AVJ_MESSAGE, "message-2",
+                    4);
+    avj_pack_cstr(&pack, "b");
+    avj_pack_cstr(&pack, "pull");
+    avj_pack_cstr(&pack, "r");
+    avj_pack_cstr(&pack, "row-2");
+    avj_pack_cstr(&pack, "v");
+    avj_pack_cstr(&pack, "2026-01-01T00:00:01.000+00:00");
+    avj_pack_cstr(&pack, "f");
+    avj_pack_map(&pack, 2);
+    avj_pack_cstr(&pack, "threadId");
+    avj_pack_cstr(&pack, "thread-1");
+    avj_pack_cstr(&pack, "content");
+    avj_pack_cstr(&pack, "as upstream");
+    append_bad_record(f->dir, pack.data, pack.len);
+    avj_pack_release(&pack);
+    the_first_frame(f->dir);
+    mend(f->dir, &m);
+    assert_int_equal(m.code, FSCK_REPAIRED);
+    assert_null(step_of(&m, FSCK_STEP_THREAD));
+}
+
 /* ---- a header with one wrong bit ---- */
 
 static void any_bit_of_a_header_is_found(void **state)
@@ -489,6 +540,8 @@ int main(void)
         WHOLE(a_damaged_snapshot_is_moved_aside),
         WHOLE(lost_records_make_the_next_sync_look_at_everything),
         WHOLE(a_repair_that_loses_nothing_leaves_the_swept_time),
+        WHOLE(a_lost_thread_is_made_anew_where_no_server_has_it),
+        WHOLE(a_lost_thread_that_a_server_has_is_left_to_the_sync),
         WHOLE(any_bit_of_a_header_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
