@@ -3,6 +3,7 @@
 
 #include "journal/bytes.h"
 #include "journal/maintain.h"
+#include "journal/mend.h"
 #include "journal/reader.h"
 
 #include <stdio.h>
@@ -31,6 +32,18 @@ static void add(struct fsck_dictionaries *d, const uint8_t *data, size_t len, ui
         (struct avj_dictionary){.data = copy, .len = (uint32_t)len, .hash = hash};
 }
 
+static void mend(struct fsck_dictionaries *d, const struct fsck_wreck *w,
+                 const struct fsck_wreck_file *file)
+{
+    char path[FSCK_PATH_MAX];
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    snprintf(path, sizeof(path), "%s/%s", w->path, file->name);
+    if (avj_mend_dictionary(w->io, path, &file->header, &bytes, &len, NULL) == AVJ_OK)
+        add(d, bytes, len, file->header.dictionary.hash);
+    free(bytes);
+}
+
 static void take_from_segment(struct fsck_dictionaries *d, const struct fsck_wreck *w,
                               const struct fsck_wreck_file *file)
 {
@@ -46,6 +59,8 @@ static void take_from_segment(struct fsck_dictionaries *d, const struct fsck_wre
     if (status == AVJ_OK)
         add(d, found.data, found.len, found.hash);
     avj_reader_release(&reader);
+    if (status == AVJ_ECORRUPT && file->good)
+        mend(d, w, file);
 }
 
 #define FILE_HEADER 64u

@@ -307,3 +307,42 @@ enum avj_status avj_mend_guess(const struct avj_io *io, const char *path,
         avj_segment_header_guess(bytes, header);
     return status;
 }
+
+/* ---- a dictionary with one wrong bit ---- */
+
+static bool put_the_bit_back(uint8_t *bytes, size_t len, uint64_t hash)
+{
+    if (avj_hash64(bytes, len) == hash)
+        return true;
+    for (size_t bit = 0; bit < len * 8; bit++) {
+        uint8_t mask = (uint8_t)(1u << (bit % 8));
+        bytes[bit / 8] ^= mask;
+        if (avj_hash64(bytes, len) == hash)
+            return true;
+        bytes[bit / 8] ^= mask;
+    }
+    return false;
+}
+
+enum avj_status avj_mend_dictionary(const struct avj_io *io, const char *path,
+                                    const struct avj_segment_header *header, uint8_t **bytes,
+                                    size_t *len, struct avj_error *err)
+{
+    const struct avj_dictionary_ref *ref = &header->dictionary;
+    size_t room = (size_t)(header->frames_at - AVJ_SEGMENT_HEADER_LEN), got = 0;
+    if (ref->kind != AVJ_DICTIONARY_EMBEDDED || room == 0 || room > AVJ_DICTIONARY_STORED_MAX + 8)
+        return avj_fail(err, AVJ_ECORRUPT, "%s: no dictionary is embedded", path);
+    uint8_t *stored = calloc(1, room);
+    int file = stored ? io->open(io->ctx, path, AVJ_OPEN_READ) : -ENOMEM;
+    int r =
+        file < 0 ? file : avj_io_read_full(io, file, stored, room, AVJ_SEGMENT_HEADER_LEN, &got);
+    if (file >= 0)
+        (void)io->close(io->ctx, file);
+    enum avj_status status = r < 0 ? avj_fail_errno(err, -r, "%s", path) : AVJ_OK;
+    if (status == AVJ_OK && (got < room || !put_the_bit_back(stored, room, ref->stored_hash)))
+        status = avj_fail(err, AVJ_ECORRUPT, "%s: the dictionary is damaged", path);
+    if (status == AVJ_OK)
+        status = avj_dictionary_unpack(stored, ref->stored_len, ref->hash, bytes, len, err);
+    free(stored);
+    return status;
+}

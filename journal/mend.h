@@ -77,6 +77,16 @@ AVJ_CHECKED enum avj_status avj_mend_guess(const struct avj_io *io, const char *
                                            struct avj_segment_header *header,
                                            struct avj_error *err);
 
+/*
+ * The dictionary that stands behind a good header, with the one bit put back whose change made its
+ * hash wrong.  *bytes: the caller frees.  Seconds, for a large one.  Errors: AVJ_ECORRUPT (more is
+ * damaged, or none is embedded), AVJ_EIO, AVJ_ENOMEM.
+ */
+AVJ_CHECKED enum avj_status avj_mend_dictionary(const struct avj_io *io, const char *path,
+                                                const struct avj_segment_header *header,
+                                                uint8_t **bytes, size_t *len,
+                                                struct avj_error *err);
+
 /* ---- mend_lock.c ---- */
 
 enum {

@@ -25,6 +25,7 @@ struct place {
 
 struct rig {
     struct mem_io *base, *mem;
+    uint64_t frames_at[5]; /* by segment */
     uint64_t records;
     struct place places[RECORDS_MAX + 1]; /* by number */
     uint64_t cases, lost;
@@ -87,6 +88,7 @@ static void find_places(struct rig *rig)
         snprintf(path, sizeof path, "%s", small_segment(s));
         assert_ok(avj_scan_segment(mem_io_table(rig->base), path, 0, true, &events, &result, &err),
                   err);
+        rig->frames_at[s] = result.header.frames_at;
         for (uint64_t seq = result.header.first_seq; seq < result.next_seq; seq++)
             snprintf(rig->places[seq].path, sizeof path, "%s", path);
     }
@@ -107,6 +109,8 @@ static struct rig rig_new(void)
     assert_ok(avj_journal_open(SMALL_DIR, &options, &journal, &err), err);
     for (unsigned s = 1; s <= 4; s++) {
         append_some(journal, &number, 4);
+        if (s == 1)
+            small_save_dictionary(journal); /* the next segment begins with it */
         if (s == 2) {
             assert_ok(avj_journal_rotate(journal, &err), err);
             assert_ok(avj_journal_maintain(journal, NULL, NULL, &err), err);
@@ -149,6 +153,11 @@ static bool may_be_lost(const struct rig *rig, uint64_t seq)
         return false;
     if (place->offset < rig->to && place->end > rig->from)
         return true;
+    /* More than a bit of the dictionary, which may be this segment's alone. */
+    for (unsigned s = 1; s <= 4; s++)
+        if (strcmp(rig->path, small_segment(s)) == 0 && rig->to - rig->from > 1 &&
+            rig->from < rig->frames_at[s] && rig->to > HEADER)
+            return true;
     /* More than a bit of the salt, where no successor knows it. */
     bool known = strcmp(rig->path, small_segment(3)) == 0;
     return !known && rig->from < 64 && rig->to > 48 && rig->to - rig->from > 1;
