@@ -11,7 +11,8 @@
  * conflicts.jsonl (what lost a merge), incomplete.jsonl (what lacks too much to be imported),
  * report.txt.
  *
- * Threading: one thread.  Memory: all records that are found, twice.
+ * Threading: one thread.  Memory: all records that are found, and those of
+ * damaged segments twice; and what the replay of them takes.
  */
 #ifndef FSCK_SALVAGE_H
 #define FSCK_SALVAGE_H

@@ -28,6 +28,7 @@ struct finding {
     enum avj_status status; /* of listing */
 
     struct fsck_find_file *file; /* at hand */
+    uint64_t frame_at;           /* the last one met in it */
     bool salted;                 /* the next holds */
     uint8_t salt[16];
 };
@@ -179,6 +180,35 @@ static void judge_header(struct finding *f, const char *full)
     }
 }
 
+static enum avj_status take_proven(void *arg, const struct avj_frame_info *frame, uint64_t seq,
+                                   const uint8_t *data, size_t len)
+{
+    struct finding *f = arg;
+    const struct fsck_found found = {.seq = seq, .len = len, .proven = true, .whole = true};
+    if (frame->offset != f->frame_at || f->file->records == 0)
+        f->file->frames++;
+    f->frame_at = frame->offset;
+    f->file->records++;
+    return keep(f->find, &found, data) ? AVJ_OK : AVJ_ENOMEM;
+}
+
+/* What a repair would take of it: that is proven.  *all: nothing else can be in the file. */
+static enum avj_status look_as_segment(struct finding *f, bool *all)
+{
+    *all = false;
+    for (size_t i = 0; i < f->wreck.count; i++) {
+        struct fsck_wreck_file *file = &f->wreck.files[i];
+        if (strcmp(file->name, f->file->name) != 0 || file->foreign)
+            continue;
+        enum avj_status status = fsck_wreck_look(&f->wreck, file, 0, NULL);
+        if (status == AVJ_OK)
+            status = fsck_wreck_records(&f->wreck, file, take_proven, f, NULL);
+        *all = status == AVJ_OK && file->sound;
+        return status == AVJ_ENOMEM ? avj_fail(f->err, status, "out of memory") : AVJ_OK;
+    }
+    return AVJ_OK;
+}
+
 static enum avj_status look_at_file(struct finding *f, const char *name)
 {
     char full[FSCK_PATH_MAX];
@@ -203,7 +233,10 @@ static enum avj_status look_at_file(struct finding *f, const char *name)
     } else {
         f->file->size = (uint64_t)size;
         judge_header(f, full);
-        if (!f->file->foreign)
+        bool all = f->file->foreign;
+        if (!all)
+            status = look_as_segment(f, &all);
+        if (status == AVJ_OK && !all)
             status = read_windows(f, file);
     }
     if (file >= 0)

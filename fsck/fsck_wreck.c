@@ -2,6 +2,7 @@
 #include "fsck/fsck_wreck.h"
 
 #include "fsck/fsck_wreck_dictionary.h"
+#include "fsck/fsck_wreck_frames.h"
 #include "journal/mend.h"
 
 #include <errno.h>
@@ -189,12 +190,15 @@ enum avj_status fsck_wreck_gather(const struct avj_io *io, const char *path, str
         return status;
     find_journal_id(w);
     w->dictionaries = fsck_dictionaries_new(w);
-    return w->dictionaries ? AVJ_OK : avj_fail(err, AVJ_ENOMEM, "%s: out of memory", path);
+    w->frames = fsck_frames_new();
+    return w->dictionaries && w->frames ? AVJ_OK
+                                        : avj_fail(err, AVJ_ENOMEM, "%s: out of memory", path);
 }
 
 void fsck_wreck_release(struct fsck_wreck *w)
 {
     fsck_dictionaries_free(w->dictionaries);
+    fsck_frames_free(w->frames);
     free(w->files);
     w->files = NULL;
     w->count = 0;
@@ -250,14 +254,56 @@ static enum avj_status look_at_damage(void *arg, enum avj_damage damage, uint64_
     return AVJ_OK;
 }
 
+struct scanning {
+    const struct fsck_wreck *wreck;
+    const struct fsck_wreck_file *file;
+    const struct avj_scan_events *events;
+    struct avj_error *err;
+};
+
+static enum avj_status scan_frame(void *arg, const struct avj_frame_info *frame)
+{
+    const struct avj_scan_events *events = ((struct scanning *)arg)->events;
+    return events->frame ? events->frame(events->arg, frame) : AVJ_OK;
+}
+
+static enum avj_status scan_record(void *arg, const struct avj_frame_info *frame, uint64_t seq,
+                                   const uint8_t *data, size_t len)
+{
+    const struct avj_scan_events *events = ((struct scanning *)arg)->events;
+    return events->record(events->arg, frame, seq, data, len);
+}
+
+static bool is_of_a_frame(enum avj_damage damage)
+{
+    return damage == AVJ_DAMAGE_FRAME_HEADER || damage == AVJ_DAMAGE_PAYLOAD ||
+           damage == AVJ_DAMAGE_TRAILER || damage == AVJ_DAMAGE_PADDING ||
+           damage == AVJ_DAMAGE_TRUNCATED;
+}
+
+static enum avj_status scan_damage(void *arg, enum avj_damage damage, uint64_t offset, uint64_t len,
+                                   const struct avj_frame_info *next_good)
+{
+    const struct scanning *s = arg;
+    enum avj_status status = AVJ_OK;
+    if (s->events->damage)
+        status = s->events->damage(s->events->arg, damage, offset, len, next_good);
+    if (status != AVJ_OK || !is_of_a_frame(damage))
+        return status;
+    return fsck_frames_give(s->wreck, s->file, offset, offset + len, s->events, s->err);
+}
+
 static enum avj_status scan(const struct fsck_wreck *w, const struct fsck_wreck_file *file,
                             const struct avj_scan_events *events, struct avj_scan_result *result,
                             struct avj_error *err)
 {
+    struct scanning scanning = {w, file, events, err};
+    const struct avj_scan_events own = {
+        .arg = &scanning, .frame = scan_frame, .record = scan_record, .damage = scan_damage};
     char path[FSCK_PATH_MAX];
     path_of(w, file, path);
     return avj_scan_segment_as(w->io, path, &file->header, file->dictionary, file->limit, true,
-                               events, result, err);
+                               &own, result, err);
 }
 
 static enum avj_status look_once(struct fsck_wreck *w, struct fsck_wreck_file *file,

@@ -34,6 +34,7 @@ struct fsck_wreck_file {
 };
 
 struct fsck_dictionaries;
+struct fsck_frames;
 
 struct fsck_wreck {
     const struct avj_io *io; /* borrowed, as is path */
@@ -43,6 +44,7 @@ struct fsck_wreck {
     uint8_t journal_id[16]; /* of most good headers; zeros: there is none */
     bool known;             /* journal_id is one */
     struct fsck_dictionaries *dictionaries;
+    struct fsck_frames *frames; /* that were mended */
 };
 
 /* Lists the files and reads their headers.  Errors: AVJ_ENOTJOURNAL, AVJ_EIO, AVJ_EACCES,

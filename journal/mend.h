@@ -87,6 +87,31 @@ AVJ_CHECKED enum avj_status avj_mend_dictionary(const struct avj_io *io, const c
                                                 uint8_t **bytes, size_t *len,
                                                 struct avj_error *err);
 
+/* ---- mend_frame.c ---- */
+
+#define AVJ_MEND_NO_BIT  SIZE_MAX       /* none is wrong: what is damaged is padding or trailer */
+#define AVJ_MEND_ANY_BIT (SIZE_MAX - 1) /* look for it */
+/* A payload is looked through up to this length: each bit costs a hash of it all. */
+#define AVJ_MEND_PAYLOAD_MAX ((size_t)256 * 1024)
+
+struct avj_mended_frame {
+    struct avj_frame_info frame; /* what unpacking needs, and total_len */
+    uint8_t *stored;             /* owned: free() */
+    size_t bit;                  /* that was put back, counted from the frame's begin, or
+                                    AVJ_MEND_NO_BIT */
+    uint64_t hashed;             /* bytes, to find it */
+};
+
+/*
+ * The frame that was at `offset` of a segment with that salt, where it does not stand by itself any
+ * more: its header and payload hold, or do so with one bit put back.  Hashes of 64 bits, and zstd's
+ * checksum when it is unpacked, leave no doubt.  bit: what an earlier call found, or
+ * AVJ_MEND_ANY_BIT.  Errors: AVJ_END (more is damaged), AVJ_EIO, AVJ_ENOMEM.
+ */
+AVJ_CHECKED enum avj_status avj_mend_frame(const struct avj_io *io, const char *path,
+                                           const uint8_t salt[16], uint64_t offset, size_t bit,
+                                           struct avj_mended_frame *out, struct avj_error *err);
+
 /* ---- mend_lock.c ---- */
 
 enum {
