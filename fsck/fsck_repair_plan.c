@@ -126,24 +126,29 @@ static const struct fsck_wreck_file *version_of(const struct fsck_wreck *w, uint
     return best;
 }
 
+/* The highest number that any file has of that segment; 0: none. */
+static uint64_t highest_of(const struct fsck_wreck *w, uint64_t number)
+{
+    uint64_t highest = 0;
+    for (size_t i = 0; i < w->count; i++)
+        if (w->files[i].number == number && !w->files[i].foreign && w->files[i].max_seq > highest)
+            highest = w->files[i].max_seq;
+    return highest;
+}
+
 /* The sequence number behind the last record that is there, or was. */
 static uint64_t behind_all(const struct making *m, uint64_t last)
 {
     const struct fsck_wreck *w = m->with->wreck;
     const struct fsck_capture *c = m->with->capture;
-    const struct fsck_wreck_file *f = file_at(w, last);
     uint64_t next = 1;
     if (c->witness.valid)
         next = c->witness.seq + 1;
-    if (f && f->number == last && f->max_seq + 1 > next)
-        next = f->max_seq + 1;
+    if (highest_of(w, last) + 1 > next)
+        next = highest_of(w, last) + 1;
     const struct fsck_wreck_file *version = version_of(w, last);
     if (version && version->header.first_seq > next)
         next = version->header.first_seq;
-    /* Another version of it, under another name: what it has to say is only known by reading. */
-    for (size_t i = 0; i < w->count; i++)
-        if (w->files[i].number == last && !w->files[i].foreign && w->files[i].max_seq >= next)
-            next = w->files[i].max_seq + 1;
     return next;
 }
 
@@ -151,14 +156,16 @@ static uint64_t behind_all(const struct making *m, uint64_t last)
 static uint64_t known_first(const struct fsck_wreck *w, uint64_t number, uint64_t last,
                             uint64_t behind)
 {
+    uint64_t first = behind;
     for (uint64_t k = number; k <= last; k++) {
         const struct fsck_wreck_file *version = version_of(w, k), *f = file_at(w, k);
         if (version)
-            return version->header.first_seq;
-        if (f && f->number == k && f->min_seq)
-            return f->min_seq;
+            return version->header.first_seq < first ? version->header.first_seq : first;
+        /* Of a file whose header is lost that is a guess. */
+        if (f && f->number == k && f->min_seq && f->min_seq < first)
+            first = f->min_seq;
     }
-    return behind;
+    return first;
 }
 
 static void place_firsts(struct making *m, uint64_t behind)
@@ -169,15 +176,15 @@ static void place_firsts(struct making *m, uint64_t behind)
     for (uint64_t k = 1; k <= last; k++) {
         struct fsck_plan_segment *s = &plan->segments[k - 1];
         uint64_t at_most = known_first(w, k, last, behind);
-        const struct fsck_wreck_file *f = file_at(w, k), *before = k > 1 ? file_at(w, k - 1) : NULL;
+        const struct fsck_wreck_file *f = file_at(w, k);
         s->number = k;
         s->there = f != NULL;
         s->first_seq = at_most;
         if (!version_of(w, k) && !(f && f->number == k && f->min_seq)) {
             /* Nothing tells: one record at least for the one before, if there is one to have. */
             uint64_t at_least = k > 1 ? s[-1].first_seq + 1 : 1;
-            if (before && before->number == k - 1 && before->max_seq + 1 > at_least)
-                at_least = before->max_seq + 1;
+            if (k > 1 && highest_of(w, k - 1) + 1 > at_least)
+                at_least = highest_of(w, k - 1) + 1;
             s->first_seq = at_least < at_most ? at_least : at_most;
         }
         if (k == 1)
@@ -291,7 +298,7 @@ static int rank_of(const struct fsck_plan_segment *s, const struct fsck_wreck_fi
                 (there && salt_is(f, fsck_wreck_salt(&there->header)));
     if (f->place == s->number)
         return next && f->good && !salt_is(f, next->header.prev_salt) ? 2 : 1;
-    return fits ? 1 : !known && f->good ? 3 : 0;
+    return fits ? 1 : !known ? 3 : 0;
 }
 
 static enum avj_status find_sources(struct making *m, struct fsck_plan_segment *s)
@@ -373,15 +380,15 @@ static enum avj_status plan_segments(struct making *m)
 /* ---- the plan ---- */
 
 /* Versions that are not in their place may tell of records that nothing else tells of. */
-static enum avj_status look_elsewhere(struct making *m, uint64_t last)
+static enum avj_status look_elsewhere(struct making *m)
 {
     struct fsck_wreck *w = m->with->wreck;
     enum avj_status status = AVJ_OK;
-    if (fsck_wreck_in_place(w, last))
-        return AVJ_OK;
-    for (size_t i = 0; i < w->count && status == AVJ_OK; i++)
-        if (w->files[i].number == last && w->files[i].place != last && !w->files[i].foreign)
-            status = fsck_wreck_look(w, &w->files[i], 0, m->err);
+    for (size_t i = 0; i < w->count && status == AVJ_OK; i++) {
+        struct fsck_wreck_file *f = &w->files[i];
+        if (f->number && f->place != f->number && !f->foreign && !fsck_wreck_in_place(w, f->number))
+            status = fsck_wreck_look(w, f, limit_of(m, f), m->err);
+    }
     return status;
 }
 
@@ -403,7 +410,7 @@ enum avj_status fsck_plan_make(const struct fsck_planning *with, struct fsck_pla
     plan->count = (size_t)last;
     enum avj_status status = look_at_places(&m);
     if (status == AVJ_OK)
-        status = look_elsewhere(&m, last);
+        status = look_elsewhere(&m);
     if (status != AVJ_OK)
         return status;
     place_firsts(&m, behind_all(&m, last));

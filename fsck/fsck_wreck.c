@@ -169,9 +169,14 @@ static void find_journal_id(struct fsck_wreck *w)
             w->known = true;
         }
     }
-    for (size_t i = 0; i < w->count; i++)
-        w->files[i].foreign = w->files[i].good && w->known &&
-                              memcmp(w->journal_id, w->files[i].header.journal_id, 16) != 0;
+    for (size_t i = 0; i < w->count; i++) {
+        struct fsck_wreck_file *f = &w->files[i];
+        bool ours = w->known && memcmp(w->journal_id, f->header.journal_id, 16) == 0;
+        f->foreign = f->good && w->known && !ours;
+        /* A header that is damaged elsewhere may still tell its number. */
+        if (!f->good && ours && f->header.segment_no && f->header.segment_no <= w->count + 1)
+            f->number = f->header.segment_no;
+    }
 }
 
 enum avj_status fsck_wreck_gather(const struct avj_io *io, const char *path, struct fsck_wreck *w,

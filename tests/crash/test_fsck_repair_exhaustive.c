@@ -4,9 +4,11 @@
  * normal reader agree, each record that stood in an undamaged frame is there byte for byte under
  * its number, each other one is told to be lost, and nothing is invented.
  *
- * AVJ_REPAIR_STRIDE=N takes every Nth bit and length (1: all; target repair-bits).
+ * AVJ_REPAIR_STRIDE=N takes every Nth bit and length (1: all; target repair-bits),
+ * AVJ_REPAIR_ROUNDS=N makes so many rounds of several damages at once.
  */
 #include "tests/integration/fsck_case.h"
+#include "tests/support/rng.h"
 #include "tests/support/sanitizers.h"
 #include "tests/support/small_journal.h"
 
@@ -145,9 +147,16 @@ static bool wrong(const struct rig *rig, const char *why)
     return false;
 }
 
+/* Of several damages at once; NULL: one, which the rig tells. */
+struct touched;
+static const struct touched *random_touched;
+static bool must_stay(const struct rig *rig, const struct touched *touched, uint64_t seq);
+
 /* Was the record's frame damaged, or what is needed to know it? */
 static bool may_be_lost(const struct rig *rig, uint64_t seq)
 {
+    if (random_touched)
+        return !must_stay(rig, random_touched, seq);
     const struct place *place = &rig->places[seq];
 
     /* One wrong bit is found by the checksums, wherever it is. */
@@ -243,6 +252,8 @@ static void put_right(struct rig *rig)
         wrong(rig, err.message[0] ? err.message : "not repaired");
     if (fsck_run(SMALL_DIR, &options, &silent, &err) != FSCK_CLEAN)
         wrong(rig, "not clean afterwards");
+    if (fsck_repair(SMALL_DIR, &options, NULL, &quiet, &err) != FSCK_CLEAN)
+        wrong(rig, "a second repair finds something");
     read_all(rig);
     rig->cases++;
     mem_io_restore(rig->mem, rig->base);
@@ -324,12 +335,131 @@ static void every_sector(void **state)
     rig_release(&rig, "sectors");
 }
 
+/* ---- several at once ---- */
+
+/* AVJ_REPAIR_ROUNDS=N; each has a seed of its own. */
+static uint64_t rounds(void)
+{
+    const char *text = getenv("AVJ_REPAIR_ROUNDS");
+    uint64_t n = text ? strtoull(text, NULL, 10) : 0;
+
+    return n ? n : TEST_SANITIZED ? 40 : 400;
+}
+
+/* Bytes of a segment that were touched; to 0: none. */
+struct touched {
+    uint64_t from, to;
+};
+
+static void touch(struct touched *t, uint64_t from, uint64_t to)
+{
+    if (!t->to || from < t->from)
+        t->from = from;
+    if (to > t->to)
+        t->to = to;
+}
+
+/* False: a file was moved; what is touched is not known by its name any more. */
+static bool damage_one(struct rig *rig, struct test_rng *rng, struct touched touched[5])
+{
+    unsigned segment = 1 + (unsigned)test_rng_below(rng, 4);
+    char path[64], other[64];
+    size_t len;
+
+    snprintf(path, sizeof path, "%s", small_segment(segment));
+    snprintf(other, sizeof other, "%s", small_segment(1 + (unsigned)test_rng_below(rng, 4)));
+    if (!mem_io_exists(rig->mem, path))
+        return true;
+    uint8_t *data = mem_io_data(rig->mem, path, &len);
+    uint64_t at = len ? test_rng_below(rng, len) : 0, end = at + 1 + test_rng_below(rng, 900);
+    switch (test_rng_below(rng, 5)) {
+    case 0:
+    case 1:
+        for (uint64_t i = at; i < end && i < len; i++)
+            data[i] = (uint8_t)test_rng_below(rng, 256);
+        touch(&touched[segment], at, end);
+        break;
+    case 2:
+        mem_io_resize(rig->mem, path, (size_t)at);
+        touch(&touched[segment], at, UINT64_MAX);
+        break;
+    case 3:
+        mem_io_remove(rig->mem, path);
+        touch(&touched[segment], 0, UINT64_MAX);
+        break;
+    default:
+        if (mem_io_exists(rig->mem, other) && strcmp(path, other) != 0) {
+            mem_io_move(rig->mem, path, other); /* over it, or into its place */
+            for (unsigned s = 1; s <= 4; s++)
+                if (strcmp(small_segment(s), other) == 0)
+                    touch(&touched[s], 0, UINT64_MAX);
+        } else {
+            mem_io_move(rig->mem, path, SMALL_DIR "/segments/a-name-that-is-none");
+        }
+        return false;
+    }
+    return true;
+}
+
+/* Neither its frame nor what is in front of the frames of its segment was touched. */
+static bool must_stay(const struct rig *rig, const struct touched *touched, uint64_t seq)
+{
+    for (unsigned s = 1; s <= 4; s++) {
+        const struct touched *t = &touched[s];
+        if (strcmp(rig->places[seq].path, small_segment(s)) != 0)
+            continue;
+        return !t->to || (t->from >= rig->frames_at[s] &&
+                          (t->to <= rig->places[seq].offset || t->from >= rig->places[seq].end));
+    }
+    return false;
+}
+
+static bool any_header_left(struct rig *rig)
+{
+    const char *name;
+
+    for (size_t i = 0; (name = mem_io_name(rig->mem, i)); i++) {
+        struct avj_segment_header header;
+        if (strstr(name, "segments/") &&
+            avj_read_segment_header(mem_io_table(rig->mem), name, &header, NULL) == AVJ_OK)
+            return true;
+    }
+    return false;
+}
+
+static void several_at_once(void **state)
+{
+    struct rig rig = rig_new();
+    struct touched touched[5];
+
+    (void)state;
+    random_touched = touched;
+    rig.what = "random damage, its seed is the first byte,";
+    rig.path = "";
+    for (uint64_t seed = 1; seed <= rounds(); seed++) {
+        struct test_rng rng;
+        test_rng_init(&rng, seed);
+        memset(touched, 0, sizeof touched);
+        rig.from = seed;
+        for (uint64_t n = 1 + test_rng_below(&rng, 4); n > 0; n--)
+            if (!damage_one(&rig, &rng, touched))
+                break;
+        if (any_header_left(&rig))
+            put_right(&rig);
+        else
+            mem_io_restore(rig.mem, rig.base);
+    }
+    random_touched = NULL;
+    rig_release(&rig, "random damage");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_bit),
         cmocka_unit_test(every_length),
         cmocka_unit_test(every_sector),
+        cmocka_unit_test(several_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
