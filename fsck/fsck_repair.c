@@ -1,6 +1,7 @@
 /* A repair, from its locks to the check at its end: see fsck_repair.h. */
 #include "fsck/fsck_repair_private.h"
 
+#include "journal/witness.h"
 #include "replay/snapshot.h"
 
 #include <stdio.h>
@@ -138,11 +139,31 @@ static enum avj_status move_strays(struct fsck_repair_run *run)
     return status;
 }
 
+/* The witness is of this journal if its hash says so: where no segment that is in its place told
+ * the journal's id, that could not be seen. */
+static void find_witness(struct fsck_repair_run *run)
+{
+    struct avj_sync_state state;
+    char path[FSCK_PATH_MAX];
+    if (run->capture.witness.valid || !run->wreck.known)
+        return;
+    snprintf(path, sizeof(path), "%s/" AVJ_WITNESS_FILE, run->path);
+    int file = run->io->open(run->io->ctx, path, AVJ_OPEN_READ);
+    if (file < 0)
+        return;
+    avj_sync_state_load(run->io, file, run->wreck.journal_id, &state);
+    (void)run->io->close(run->io->ctx, file);
+    if (state.witness.valid)
+        run->capture.witness = state.witness;
+}
+
 static enum avj_status plan(struct fsck_repair_run *run)
 {
     enum avj_status status = fsck_capture(&run->held, run->path, &run->capture, run->err);
     if (status == AVJ_OK)
         status = fsck_wreck_gather(run->io, run->path, &run->wreck, run->err);
+    if (status == AVJ_OK)
+        find_witness(run);
     struct fsck_planning with = {
         .wreck = &run->wreck, .capture = &run->capture, .no_entries = &run->no_entries};
     if (status == AVJ_OK)

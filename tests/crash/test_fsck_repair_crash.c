@@ -189,6 +189,36 @@ static void read_it(const struct avj_io *io, const char *what)
     avj_journal_close(journal);
 }
 
+static size_t read_whole(const struct avj_io *io, const char *path, uint8_t *data, size_t room)
+{
+    size_t got = 0;
+    int file = io->open(io->ctx, path, AVJ_OPEN_READ);
+
+    if (file < 0)
+        return 0;
+    assert_int_equal(avj_io_read_full(io, file, data, room, 0, &got), 0);
+    assert_int_equal(io->close(io->ctx, file), 0);
+    return got;
+}
+
+static uint8_t original[16384]; /* segment 2, damaged */
+static size_t original_len;
+
+/* Whichever of the repairs replaced it. */
+static bool original_is_kept(const struct avj_io *io)
+{
+    static uint8_t kept[sizeof original];
+
+    for (int repairs = 1; repairs <= 2; repairs++) {
+        char path[80];
+        snprintf(path, sizeof path, SIM_JOURNAL "/aside/%d/0000000000000002.seg", repairs);
+        if (read_whole(io, path, kept, sizeof kept) == original_len &&
+            memcmp(kept, original, original_len) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* The state that a repair left, and one more repair. */
 static void ends_well(struct sim_disk *disk, const char *what)
 {
@@ -207,6 +237,17 @@ static void ends_well(struct sim_disk *disk, const char *what)
     if (repair(io, &err) != FSCK_CLEAN)
         fail_msg("%s: there is something left to do", what);
     read_it(io, what);
+    if (!original_is_kept(io))
+        fail_msg("%s: the original is gone", what);
+    sim_process_free(process);
+}
+
+static void take_original(struct sim_disk *disk)
+{
+    struct sim_process *process = sim_process_new(disk);
+
+    original_len = read_whole(sim_process_io(process), segment(2), original, sizeof original);
+    assert_true(original_len > 4096 && original_len < sizeof original);
     sim_process_free(process);
 }
 
@@ -243,6 +284,7 @@ static bool cut_at(uint64_t call)
     struct avj_error err = {0};
     char when[40];
 
+    take_original(disk);
     snprintf(when, sizeof when, "the power goes at call %llu", (unsigned long long)call);
     sim_power_off_at(disk, call);
     bool cut = (repair(sim_process_io(process), &err) & FSCK_FAILED) != 0;
@@ -277,6 +319,7 @@ static bool fail_at(uint64_t call, int errnum)
     struct fault_plan none = {0};
     char what[60];
 
+    take_original(disk);
     sim_fail(disk, &plan, SIM_SYNC_LOST);
     (void)repair(sim_process_io(process), &err);
     bool failed = sim_failed(disk) > 0;
