@@ -330,7 +330,7 @@ static void a_handle_that_was_open_goes_on(void **state)
     struct avj_journal *journal = open_it(f->dir);
 
     append(journal, f->records + 1, AVJ_DURABLE);
-    a_frame_in_the_middle(f->dir);
+    a_wrong_bit(f->dir); /* nothing is lost: nobody but the repair takes the lock */
     mend(f->dir, &m);
     assert_int_equal(m.code, FSCK_REPAIRED);
     struct avj_pack pack = {0};
