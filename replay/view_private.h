@@ -87,9 +87,8 @@ struct avj_learned {
 struct avj_prepared {
     bool glanced; /* glance holds; else the entry is read by way of a tree */
     struct avj_glance glance;
-    bool plain; /* "f" is canonical, and facts hold */
-    struct avj_facts facts;
-    struct avj_slot_key key, thread; /* of the document, and of facts.thread (len 0: none) */
+    bool plain; /* "f" is canonical, without nils where it is all of a document */
+    struct avj_slot_key key, thread; /* of the document, and of its thread (len 0: none) */
     uint64_t digest[2];              /* of the document with just these fields; with `plain` */
 };
 /* scratch: reused from call to call.  AVJ_ENOMEM. */
