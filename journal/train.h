@@ -10,7 +10,7 @@
  * Measured: 0.05 s for 256 KiB of records, 0.45 s for 4 MiB, and some 20 MiB of memory.
  *
  * Threading: pure, but for libzstd 1.5's trainer, which keeps its verbosity in a static variable:
- * one training at a time in a process.
+ * within a process trainings wait for each other.
  */
 #ifndef AVJ_TRAIN_H
 #define AVJ_TRAIN_H
@@ -52,5 +52,13 @@ struct avj_trained {
  */
 AVJ_CHECKED enum avj_status avj_train_dictionary(const struct avj_training *training,
                                                  struct avj_trained *out, struct avj_error *err);
+
+/*
+ * The pieces of the samples, which lie one behind the other, that repeat most: raw content for a
+ * dictionary, the most useful last.  out: `room` bytes.  How many were filled; 0: out of memory, or
+ * nothing repeats.
+ */
+size_t avj_train_content(const uint8_t *samples, const size_t *sizes, size_t count, uint8_t *out,
+                         size_t room);
 
 #endif
