@@ -5,6 +5,7 @@
 #include "journal/second.h"
 #include "journal/tuning.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,9 +36,9 @@ static bool reserve(struct bytes *b, size_t len)
  * Payloads are compressed by their size, as tuning.h says: the small, above all single messages,
  * and those of some messages, with the dictionary of the segment; larger ones bring their own
  * repetition, and are compressed in parts, each a zstd frame of its own, by two threads.  Where the
- * dictionary is the journal's own these parts are small and have it too.
+ * dictionary is the journal's own, or that of a sealed segment, these parts are small and have it
+ * too.
  */
-#define PARTS_MIN  AVJ_BULK_RAW
 #define PART       ((size_t)224 * 1024)
 #define SMALL_PART ((size_t)64 * 1024)
 
@@ -70,6 +71,15 @@ static bool set_up_large(const struct avj_packer *p, ZSTD_CCtx *zstd)
            !ZSTD_isError(ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1));
 }
 
+/* Those that this process may use. */
+static long processors(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof(set), &set) == 0)
+        return CPU_COUNT(&set);
+    return sysconf(_SC_NPROCESSORS_ONLN);
+}
+
 struct avj_packer *avj_packer_new(int level)
 {
     struct avj_packer *p = calloc(1, sizeof(*p));
@@ -77,7 +87,7 @@ struct avj_packer *avj_packer_new(int level)
         return NULL;
     p->level = level;
     /* Sealing is in nobody's way. */
-    p->alone = level == AVJ_LEVEL_SEALING || sysconf(_SC_NPROCESSORS_ONLN) < 2;
+    p->alone = level == AVJ_LEVEL_SEALING || processors() < 2;
     bool good = true;
     for (size_t i = 0; i < LANES; i++)
         good &= (p->lanes[i] = ZSTD_createCCtx()) != NULL;
@@ -226,13 +236,12 @@ static void choose_stored(const struct avj_packer *p, const uint8_t *raw, size_t
     payload->dictionary = with && payload->compressed ? (uint32_t)p->dictionary_hash : 0;
 }
 
-enum avj_status avj_pack_payload(struct avj_packer *p, const uint8_t *raw, size_t len,
-                                 struct avj_payload *payload, struct avj_error *err)
+static enum avj_status pack_whole(struct avj_packer *p, const uint8_t *raw, size_t len,
+                                  enum lane lane, struct avj_payload *payload,
+                                  struct avj_error *err)
 {
-    memset(payload, 0, sizeof(*payload));
     if (!reserve(&p->stored, ZSTD_compressBound(len)))
         return avj_fail(err, AVJ_ENOMEM, "append: out of memory for %zu bytes", len);
-    enum lane lane = lane_for(p, len);
     size_t packed = ZSTD_compress2(p->lanes[lane], p->stored.data, p->stored.cap, raw, len);
     if (ZSTD_isError(packed))
         return avj_fail(err, AVJ_ENOMEM, "append: zstd: %s", ZSTD_getErrorName(packed));
@@ -240,14 +249,13 @@ enum avj_status avj_pack_payload(struct avj_packer *p, const uint8_t *raw, size_
     return AVJ_OK;
 }
 
-static enum avj_status pack_parts(struct avj_packer *p, struct avj_parts *parts, size_t len,
-                                  struct avj_payload *payload, struct avj_error *err)
+static enum avj_status pack_parts(struct avj_packer *p, struct avj_parts *parts, const uint8_t *raw,
+                                  size_t len, struct avj_payload *payload, struct avj_error *err)
 {
-    memset(payload, 0, sizeof(*payload));
     if (!reserve(&p->stored, avj_parts_room(parts)))
         return avj_fail(err, AVJ_ENOMEM, "append: out of memory for %zu bytes", len);
-    struct avj_parts_work work = {.parts = parts, .raw = p->raw.data, .out = p->stored.data};
-    bool shared = parts->count > 1 && has_second(p);
+    struct avj_parts_work work = {.parts = parts, .raw = raw, .out = p->stored.data};
+    bool shared = has_second(p);
     if (shared)
         avj_second_thread_start(p->second, &work, p->lanes[LARGE_TOO]);
     avj_parts_compress(&work, p->lanes[LARGE]);
@@ -256,7 +264,7 @@ static enum avj_status pack_parts(struct avj_packer *p, struct avj_parts *parts,
     size_t packed = avj_parts_join(&work);
     if (!packed)
         return avj_fail(err, AVJ_ENOMEM, "append: zstd: out of memory for %zu bytes", len);
-    choose_stored(p, p->raw.data, len, packed, LARGE, payload);
+    choose_stored(p, raw, len, packed, LARGE, payload);
     return AVJ_OK;
 }
 
@@ -265,6 +273,32 @@ static size_t parts_for(const struct avj_packer *p, size_t len)
 {
     size_t wish = p->own ? SMALL_PART : PART, count = (len + wish / 2) / wish;
     return count < AVJ_PARTS_MAX ? count : AVJ_PARTS_MAX;
+}
+
+/* Between records. */
+static void cut(const uint8_t *raw, size_t len, size_t count, size_t most, struct avj_parts *parts)
+{
+    parts->count = 0;
+    for (size_t i = 0, at = 0; i < count; i++) {
+        size_t record = avj_record_span(raw + at, len - at);
+        avj_parts_add(parts, record, len, most);
+        at += record;
+    }
+}
+
+enum avj_status avj_pack_payload(struct avj_packer *p, const uint8_t *raw, size_t len, size_t count,
+                                 struct avj_payload *payload, struct avj_error *err)
+{
+    enum lane lane = lane_for(p, len);
+    size_t most = lane == LARGE && count > 1 ? parts_for(p, len) : 1;
+    struct avj_parts parts = {.count = 1};
+    if (most > 1)
+        cut(raw, len, count, most, &parts);
+    memset(payload, 0, sizeof(*payload));
+    enum avj_status status = parts.count > 1 ? pack_parts(p, &parts, raw, len, payload, err)
+                                             : pack_whole(p, raw, len, lane, payload, err);
+    payload->count = (uint16_t)count;
+    return status;
 }
 
 enum avj_status avj_pack_records(struct avj_packer *p, const struct avj_slice *records,
@@ -277,18 +311,9 @@ enum avj_status avj_pack_records(struct avj_packer *p, const struct avj_slice *r
     if (!reserve(&p->raw, size))
         return avj_fail(err, AVJ_ENOMEM, "append: out of memory for %zu bytes", size);
     uint8_t *at = p->raw.data;
-    bool large = p->level != AVJ_LEVEL_SEALING && size >= PARTS_MIN;
-    size_t most = large ? parts_for(p, size) : 1;
-    struct avj_parts parts = {.count = 0};
-    for (size_t i = 0; i < count; i++) {
-        size_t len = avj_record_put(at, records[i].data, records[i].len);
-        at += len;
-        avj_parts_add(&parts, len, size, most);
-    }
-    status = large ? pack_parts(p, &parts, size, payload, err)
-                   : avj_pack_payload(p, p->raw.data, size, payload, err);
-    payload->count = (uint16_t)count;
-    return status;
+    for (size_t i = 0; i < count; i++)
+        at += avj_record_put(at, records[i].data, records[i].len);
+    return avj_pack_payload(p, p->raw.data, size, count, payload, err);
 }
 
 struct avj_unpacker {

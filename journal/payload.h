@@ -86,9 +86,10 @@ AVJ_CHECKED enum avj_status avj_unpack_on(struct avj_unpacker *unpacker, size_t 
  * before `end`. */
 const uint8_t *avj_record_get(const uint8_t *p, const uint8_t *end, struct avj_slice *record);
 
-/* Packs a payload that is framed already (records behind their lengths, or an index). */
+/* Packs a payload that is framed already: `count` records behind their lengths, or (0) an index or
+ * what is set aside. */
 AVJ_CHECKED enum avj_status avj_pack_payload(struct avj_packer *packer, const uint8_t *raw,
-                                             size_t len, struct avj_payload *payload,
+                                             size_t len, size_t count, struct avj_payload *payload,
                                              struct avj_error *err);
 
 /* Bytes of the record that stands there behind its length, the length included; 0: `len` bytes do

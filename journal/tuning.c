@@ -22,7 +22,7 @@ static const struct tuning tunings[AVJ_TUNINGS] = {
     /* 64 KiB each: the dictionary finds what the part does not, and the quickest search will do.
      * As quick as BULK, and 2 % larger. */
     [AVJ_TUNE_PARTS] = {2, ZSTD_fast, .hash_log = 17, .min_match = 6},
-    /* Level 16's search, a little more thorough, over a frame and its dictionary, 192 KiB, in
+    /* Level 16's search, a little more thorough, over a part and its dictionary, 192 KiB, in
      * tables of that size: what is prepared of the dictionary is copied for every frame. */
     [AVJ_TUNE_SEALED] = {16, ZSTD_btultra, 18, 18, 18, 6, 5},
 };

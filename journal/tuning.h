@@ -10,7 +10,7 @@
  *   parts of larger ones                AVJ_TUNE_BULK    without the built-in one: it is slower and
  *                                                        hardly smaller
  *                                       AVJ_TUNE_PARTS   with a dictionary of the journal's own
- *   frames of sealed segments (64 KiB)  AVJ_TUNE_SEALED  with their own
+ *   parts of sealed frames (64 KiB)     AVJ_TUNE_SEALED  with their own
  *
  * Keep a ZSTD_CCtx for each tuning in use: changing parameters throws the digested dictionary away.
  * Give it its dictionary once, with ZSTD_CCtx_loadDictionary: it is digested by the
