@@ -94,8 +94,10 @@ const struct avj_fields avj_dropped_fields = {dropped, sizeof(dropped)};
 
 bool avj_stub_of(const struct avj_entry *e, struct avj_stub *stub)
 {
-    struct avj_value z, g;
+    struct avj_value f, z, g;
     *stub = (struct avj_stub){.is = false};
+    if (avj_value_get(e->root, "f", &f) && f.kind == AVJ_MAP)
+        return false;
     if (avj_value_get(e->root, "z", &z) && z.kind == AVJ_INT && z.integer > 0)
         stub->settled_at = (uint64_t)z.integer;
     bool hashed = avj_value_get(e->root, "g", &g) && g.kind == AVJ_INT;
