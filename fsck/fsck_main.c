@@ -2,6 +2,7 @@
  * and the progress. */
 #include "fsck/fsck_options.h"
 #include "fsck/fsck_output.h"
+#include "fsck/fsck_report.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -42,7 +43,7 @@ static int check(const struct fsck_command_line *line)
         .out = stdout,
         .verbose = line->verbose,
         .err = &err,
-        .named_one = line->options.audit_id != NULL,
+        .of = line->options.audit_of,
     };
     struct fsck_sink sink;
     if (line->json)
@@ -54,8 +55,17 @@ static int check(const struct fsck_command_line *line)
         progress.shown_ms = progress.io->monotonic_ms(progress.io->ctx);
         sink.progress = show_progress;
     }
-    int code = fsck_run(line->path, &line->options, &sink, &err);
-    if (code & FSCK_FAILED)
+    struct fsck_report report = {.path = NULL};
+    struct fsck_sink outer = sink;
+    if (line->report)
+        fsck_report_begin(&report, line->report, &sink, &outer);
+    int code = fsck_run(line->path, &line->options, &outer, &err);
+    if (line->report && report.err.status != AVJ_OK) {
+        fprintf(stderr, "avchat-fsck: %s\n", report.err.message);
+        code |= FSCK_FAILED;
+    }
+    fsck_report_release(&report);
+    if (code & FSCK_FAILED && (err.message[0] || !line->report))
         fprintf(stderr, "avchat-fsck: %s\n",
                 err.message[0] ? err.message : "the check could not be made");
     if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -1,6 +1,8 @@
 /* The command line: see fsck_options.h. */
 #include "fsck/fsck_options.h"
 
+#include "replay/moment.h"
+
 #include <getopt.h>
 #include <math.h>
 #include <stdlib.h>
@@ -17,6 +19,9 @@ enum option_id {
     OPTION_SALVAGE,
     OPTION_REPORT,
     OPTION_DEEP,
+    OPTION_THREAD,
+    OPTION_MESSAGE,
+    OPTION_SINCE,
 };
 
 struct option_row {
@@ -31,6 +36,12 @@ static const struct option_row rows[] = {
     {OPTION_JSON, "json", no_argument, "", "one JSON object a finding, the summary last"},
     {OPTION_AUDIT, "audit", optional_argument, " [MESSAGE-ID]",
      "what happened to one message, or to every one"},
+    {OPTION_MESSAGE, "message", required_argument, " ID", "audit: this message"},
+    {OPTION_THREAD, "thread", required_argument, " ID", "audit: a thread and its messages"},
+    {OPTION_SINCE, "since", required_argument, " TIME",
+     "audit: from then on (2026-11-22, '2026-11-22 18:09', -2h)"},
+    {OPTION_REPORT, "report", required_argument, " FILE.html",
+     "all of it drawn, as one page for a browser"},
     {OPTION_DEEP, "deep", no_argument, "",
      "decode every entry in full, load every snapshot and compare"},
     {OPTION_MAX_DURATION, "max-duration", required_argument, " SECONDS",
@@ -40,7 +51,6 @@ static const struct option_row rows[] = {
     {OPTION_VERSION, "version", no_argument, "", "the version"},
     {OPTION_REPAIR, "repair", no_argument, "", NULL},
     {OPTION_SALVAGE, "salvage", optional_argument, "", NULL},
-    {OPTION_REPORT, "report", optional_argument, "", NULL},
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -97,6 +107,17 @@ static const struct option_row *row_of(int id)
     return NULL;
 }
 
+static void audit_of(struct fsck_command_line *line, enum fsck_audit_of of, const char *id)
+{
+    if (line->options.audit_id)
+        complain(line, "one id at a time: \"%.60s\" is too many", id);
+    else if (!id[0])
+        complain(line, "--audit: the id is empty");
+    line->options.audit_of = of;
+    line->options.audit_id = id;
+    line->named |= of != FSCK_OF_ID;
+}
+
 static void take(struct fsck_command_line *line, int id, const char *argument)
 {
     const struct option_row *row = row_of(id);
@@ -109,8 +130,26 @@ static void take(struct fsck_command_line *line, int id, const char *argument)
         line->json = true;
         break;
     case OPTION_AUDIT:
-        line->options.audit = true;
-        line->options.audit_id = argument;
+        line->audit = true;
+        if (argument)
+            audit_of(line, FSCK_OF_ID, argument);
+        break;
+    case OPTION_MESSAGE:
+        audit_of(line, FSCK_OF_MESSAGE, argument);
+        break;
+    case OPTION_THREAD:
+        audit_of(line, FSCK_OF_THREAD, argument);
+        break;
+    case OPTION_SINCE:
+        line->since = true;
+        if (!avj_moment_parse(argument, &line->options.audit_since_ms))
+            complain(line,
+                     "--since takes a time (2026-11-22, '2026-11-22 18:09', -2h, -3d), not "
+                     "\"%.40s\"",
+                     argument);
+        break;
+    case OPTION_REPORT:
+        line->report = argument;
         break;
     case OPTION_DEEP:
         line->options.deep = true;
@@ -132,11 +171,23 @@ static void take(struct fsck_command_line *line, int id, const char *argument)
     }
 }
 
+/* A report needs the audit's numbers, not its events. */
+static void settle_audit(struct fsck_command_line *line)
+{
+    if (!line->audit && (line->named || line->since))
+        complain(line, "--message, --thread and --since belong to --audit");
+    if (line->report && !line->report[0])
+        complain(line, "--report: the file's name is empty");
+    line->options.audit = line->audit || line->report;
+    if (!line->audit)
+        line->options.audit_of = FSCK_OF_NONE;
+}
+
 /* DIR, or MESSAGE-ID DIR behind an --audit that was given no id with "=". */
 static void take_operands(struct fsck_command_line *line, int count, char **operands)
 {
-    if (count == 2 && line->options.audit && !line->options.audit_id) {
-        line->options.audit_id = operands[0];
+    if (count == 2 && line->audit && !line->options.audit_id) {
+        audit_of(line, FSCK_OF_ID, operands[0]);
         operands++;
         count--;
     }
@@ -148,8 +199,7 @@ static void take_operands(struct fsck_command_line *line, int count, char **oper
         complain(line, "the folder's name is empty");
     else
         line->path = operands[0];
-    if (line->options.audit_id && line->options.audit_id[0] == 0)
-        complain(line, "--audit: the message's id is empty");
+    settle_audit(line);
 }
 
 void fsck_options_parse(int argc, char **argv, struct fsck_command_line *line)

@@ -16,7 +16,9 @@ struct fsck_command_line {
     struct fsck_options options; /* strings point into argv */
     const char *path;
     bool json, verbose;
-    char complaint[256]; /* with FSCK_DO_COMPLAIN: one line */
+    bool audit, named, since; /* asked for */
+    const char *report;       /* file to write, NULL: none */
+    char complaint[256];      /* with FSCK_DO_COMPLAIN: one line */
 };
 
 /* Reads argv (which may be reordered). */
