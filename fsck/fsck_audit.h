@@ -16,7 +16,7 @@
 #include "fsck/fsck_audit_waits.h"
 #include "replay/entry.h"
 
-#define FSCK_EVENTS_KEPT 131072
+#define FSCK_EVENTS_KEPT 32768
 
 enum fsck_event_kind {
     FSCK_EV_CREATED, /* here */

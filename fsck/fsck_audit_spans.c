@@ -10,6 +10,8 @@ static int64_t length(const struct fsck_span *span)
 
 static void add(struct fsck_spans *s, struct fsck_span span)
 {
+    if (length(&span) <= 0 && !span.open)
+        return;
     if (s->count < 2 * FSCK_SPANS_MAX) {
         s->list[s->count++] = span;
         return;

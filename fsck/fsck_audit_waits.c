@@ -229,10 +229,27 @@ uint64_t fsck_waits_parked(const struct fsck_waits *w)
 
 int64_t fsck_wait_bound(size_t i)
 {
-    int64_t bound = i % 2 ? 3 : 1;
-    for (size_t tens = i / 2; tens; tens--)
-        bound *= 10;
-    return i + 1 < FSCK_WAIT_BINS ? bound : INT64_MAX;
+    enum { S = 1000, MIN = 60 * S, H = 60 * MIN };
+    static const int64_t bounds[FSCK_WAIT_BINS - 1] = {3,
+                                                       10,
+                                                       30,
+                                                       100,
+                                                       300,
+                                                       1 * S,
+                                                       3 * S,
+                                                       10 * S,
+                                                       30 * S,
+                                                       1 * MIN,
+                                                       5 * MIN,
+                                                       15 * MIN,
+                                                       1 * H,
+                                                       3 * H,
+                                                       12 * H,
+                                                       24 * H,
+                                                       72 * H,
+                                                       INT64_C(168) * H,
+                                                       INT64_C(720) * H};
+    return i + 1 < FSCK_WAIT_BINS ? bounds[i] : INT64_MAX;
 }
 
 static int by_value(const void *x, const void *y)

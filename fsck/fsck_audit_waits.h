@@ -40,7 +40,7 @@ uint64_t fsck_waits_parked(const struct fsck_waits *waits);
 struct fsck_wait_times {
     uint64_t count;
     int64_t p50_ms, p95_ms, max_ms;
-    /* How many took less than 1 ms, 3 ms, 10 ms, 30 ms ...: see fsck_wait_bound. */
+    /* How many took less than 3 ms, 10 ms, ... 30 days, or more: see fsck_wait_bound. */
     uint64_t bins[FSCK_WAIT_BINS];
 };
 /* Sorts. */

@@ -133,9 +133,9 @@ void fsck_draw_timeline(FILE *out, const struct fsck_audit_summary *a)
             a->rejected + fsck_failed_answers(a));
     lane_of_sessions(out, a, &s);
     axis(out, &s);
-    fputs("<figcaption>Heights grow with the square root of the number. Offline: dark, events may "
-          "have been missed; light, changes waited and nothing came from the server for a "
-          "minute or more.</figcaption></figure>\n",
+    fputs("<figcaption>Heights grow with the square root of the number. Offline: <i class=\"key "
+          "offline\"></i>events may have been missed; <i class=\"key waiting\"></i>changes waited "
+          "and nothing came from the server for a minute or more.</figcaption></figure>\n",
           out);
 }
 

@@ -44,7 +44,8 @@ static const char style[] =
     ".area.session{stroke:var(--session)}i.change{background:var(--change)}"
     "i.synced{background:var(--synced)}i.heard{background:var(--heard)}"
     "i.session{background:var(--session)}i.offline,i.failed{background:var(--bad)}"
-    "i.sealed{background:var(--sealed)}i.plain{background:var(--plain)}\n"
+    "i.waiting{background:var(--warn)}i.sealed{background:var(--sealed)}i.plain{background:var(--"
+    "plain)}\n"
     "article{background:var(--card);border:1px solid var(--line);border-left:.35rem solid "
     "var(--session);border-radius:.3rem;padding:.7rem 1rem;margin:.7rem 0;overflow-wrap:anywhere}"
     "article.damage{border-left-color:var(--bad)}article.warning{border-left-color:var(--warn)}"
@@ -149,9 +150,9 @@ static void put_verdict(FILE *out, const struct fsck_summary *s)
                 s->findings[FSCK_DAMAGED], s->findings[FSCK_DAMAGED] == 1 ? "place" : "places",
                 s->lost_exact ? "" : "At least ");
         fprintf(out,
-                "%s records lost. Copy the folder before anything else, then read each "
-                "finding below.</p></div>\n",
-                fsck_grouped(s->lost_records, text));
+                "%s %s lost. Copy the folder before anything else, then read each finding "
+                "below.</p></div>\n",
+                fsck_grouped(s->lost_records, text), s->lost_records == 1 ? "record" : "records");
     } else if (!s->ok) {
         fputs("<div class=\"verdict warn\"><b>Not checked to the end</b><p>No damage in what was "
               "checked.</p></div>\n",
@@ -187,7 +188,8 @@ static void put_head(FILE *out, const struct fsck_report *r, const struct fsck_s
     tile(out, "records", s->records, "records");
     tile(out, "segments", s->segments, "segments");
     tile(out, "bytes", s->bytes, "bytes");
-    tile(out, "pending", s->pending, "changes wait to be sent");
+    tile(out, "pending", s->pending,
+         s->fold_complete ? "changes wait to be sent" : "changes waited where replay stopped");
     tile(out, "lostRecords", s->lost_records, "records lost");
     tile(out, "damages", s->findings[FSCK_DAMAGED], "places damaged");
     tile(out, "warnings", s->findings[FSCK_WARNING], "warnings");
