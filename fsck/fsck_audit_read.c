@@ -58,7 +58,7 @@ struct avj_fields fsck_told_fields(const struct fsck_told *told)
     const uint8_t *from = told->at['f' - 'a'];
     struct avj_raw raw = {from, told->end}, map = raw;
     size_t pairs;
-    if (!from || !avj_raw_map(&map, &pairs) || !avj_raw_skip(&raw))
+    if (!from || !avj_raw_map(&map, &pairs) || !avj_raw_skip(&raw, 0))
         return (struct avj_fields){NULL, 0};
     return (struct avj_fields){from, (size_t)(raw.at - from)};
 }
@@ -78,7 +78,7 @@ struct avj_slice fsck_field_text(struct avj_fields fields, const char *name)
     for (size_t i = 0; i < pairs && avj_raw_text(&raw, &key); i++) {
         if (is(key, name) && avj_raw_text(&raw, &text))
             return text;
-        if (!avj_raw_skip(&raw))
+        if (!avj_raw_skip(&raw, 0))
             break;
     }
     return (struct avj_slice){NULL, 0};
@@ -93,14 +93,14 @@ bool fsck_told_sent(const struct fsck_told *told, struct avj_raw *raw, struct fs
             return false;
         raw->end = raw->at;
         struct avj_raw all = {raw->at, told->end};
-        for (size_t i = 0; i < items && avj_raw_skip(&all); i++)
+        for (size_t i = 0; i < items && avj_raw_skip(&all, 0); i++)
             raw->end = all.at;
     }
     while (raw->at < raw->end) {
         struct avj_raw item = *raw;
         struct avj_slice kind, row;
         int64_t upto;
-        if (!avj_raw_skip(raw))
+        if (!avj_raw_skip(raw, 0))
             return false;
         if (!avj_raw_list(&item, &items) || items < 4 || !avj_raw_text(&item, &kind) ||
             !avj_raw_text(&item, &sent->id) || !avj_raw_text(&item, &row) ||
@@ -160,7 +160,7 @@ static bool walk(const void *data, size_t len, bool whole, struct fsck_told *tol
             told->type = type_of(name);
         if (c == 'f' && !whole && enough(told, told->type))
             break;
-        if (!avj_raw_skip(&raw))
+        if (!avj_raw_skip(&raw, 1))
             return false;
     }
     return told->at['t' - 'a'] != NULL;

@@ -127,7 +127,7 @@ int64_t fsck_field_int(struct avj_fields fields, const char *name)
     for (size_t i = 0; i < pairs && avj_raw_text(&raw, &key); i++) {
         if (key.len == strlen(name) && !memcmp(key.data, name, key.len))
             return avj_raw_int(&raw, &value) && value > 0 ? value : 0;
-        if (!avj_raw_skip(&raw))
+        if (!avj_raw_skip(&raw, 1))
             break;
     }
     return 0;
@@ -167,7 +167,7 @@ static char *fact_text(const struct fsck_told *t)
                          (int)(key.len < 24 ? key.len : 24), (const char *)key.data,
                          (long long)number);
         used += n > 0 ? (size_t)n : 0;
-        if (!avj_raw_skip(&raw))
+        if (!avj_raw_skip(&raw, 1))
             break;
     }
     return strdup(text);

@@ -43,7 +43,7 @@ static char *conflict_note(const struct fsck_told *t)
     for (size_t i = 0; i < pairs && used + 80 < sizeof(text) && avj_raw_text(&raw, &key); i++) {
         used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%.*s", used ? ", " : "",
                                  cut(key, 60), (const char *)key.data);
-        if (!avj_raw_skip(&raw))
+        if (!avj_raw_skip(&raw, 0))
             break;
     }
     if (why.len)
@@ -80,7 +80,7 @@ static struct avj_raw value_of(struct avj_fields fields, struct avj_slice name)
         for (size_t i = 0; i < pairs && avj_raw_text(&raw, &key); i++) {
             if (key.len == name.len && memcmp(key.data, name.data, key.len) == 0)
                 return raw;
-            if (!avj_raw_skip(&raw))
+            if (!avj_raw_skip(&raw, 0))
                 break;
         }
     return (struct avj_raw){NULL, NULL};
@@ -121,7 +121,7 @@ char *fsck_gist(struct avj_fields fields, struct avj_fields like)
         return strdup("(deleted)");
     text[0] = 0;
     for (size_t i = 0; i < pairs && used + VALUE_MAX + 80 < sizeof(text); i++) {
-        if (!like.len || !avj_raw_text(&names, &name) || !avj_raw_skip(&names))
+        if (!like.len || !avj_raw_text(&names, &name) || !avj_raw_skip(&names, 0))
             break;
         struct avj_raw value = value_of(fields, name);
         if (!value.at)
@@ -170,7 +170,7 @@ static bool has_any(struct avj_fields fields, struct avj_fields like)
     if (!like.len || !avj_raw_map(&names, &pairs))
         return false;
     for (size_t i = 0; i < pairs && avj_raw_text(&names, &name); i++)
-        if (value_of(fields, name).at || !avj_raw_skip(&names))
+        if (value_of(fields, name).at || !avj_raw_skip(&names, 0))
             return true;
     return false;
 }

@@ -17,6 +17,7 @@ enum option_id {
     OPTION_VERSION,
     OPTION_REPAIR,
     OPTION_SALVAGE,
+    OPTION_DRY_RUN,
     OPTION_REPORT,
     OPTION_DEEP,
     OPTION_THREAD,
@@ -29,7 +30,7 @@ struct option_row {
     const char *name;
     int argument; /* as getopt_long has it */
     const char *placeholder;
-    const char *help; /* NULL: not in this version */
+    const char *help;
 };
 
 static const struct option_row rows[] = {
@@ -49,8 +50,11 @@ static const struct option_row rows[] = {
     {OPTION_VERBOSE, "verbose", no_argument, "", "what each finding means, and what was counted"},
     {OPTION_HELP, "help", no_argument, "", "this text"},
     {OPTION_VERSION, "version", no_argument, "", "the version"},
-    {OPTION_REPAIR, "repair", no_argument, "", NULL},
-    {OPTION_SALVAGE, "salvage", optional_argument, "", NULL},
+    {OPTION_REPAIR, "repair", no_argument, "",
+     "put damage right; what is replaced is kept in DIR/aside"},
+    {OPTION_DRY_RUN, "dry-run", no_argument, "", "with --repair: tell what would be done"},
+    {OPTION_SALVAGE, "salvage", required_argument, " OUTDIR",
+     "write all that can be read to OUTDIR, for avchat import"},
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -60,17 +64,15 @@ static const struct option_row rows[] = {
 void fsck_options_help(FILE *out)
 {
     fputs("usage: avchat-fsck [OPTION]... DIR\n\n"
-          "Checks the journal in DIR, the folder that avchat init made.  Changes nothing; the\n"
-          "journal may be in use.\n\n",
+          "Checks the journal in DIR, the folder that avchat init made.  Changes nothing, but\n"
+          "with --repair; the journal may be in use, but not for that.\n\n",
           out);
     for (size_t i = 0; i < ROWS; i++) {
         char left[40];
-        if (!rows[i].help)
-            continue;
         snprintf(left, sizeof(left), "--%s%s", rows[i].name, rows[i].placeholder);
         fprintf(out, "  %-24s %s\n", left, rows[i].help);
     }
-    fputs("\nexit: 0 clean, 4 damage, 8 the check could not be made, 16 wrong usage,\n"
+    fputs("\nexit: 0 clean, 1 repaired, 4 damage, 8 the check could not be made, 16 wrong usage,\n"
           "64 only the end of the log is not proven (an unsynced write, or no note of what was\n"
           "durable); the sum where several hold\n",
           out);
@@ -99,14 +101,6 @@ static void read_duration(struct fsck_command_line *line, const char *text)
         line->options.max_duration_ms = (int64_t)(seconds * 1000) + (seconds < 0.001);
 }
 
-static const struct option_row *row_of(int id)
-{
-    for (size_t i = 0; i < ROWS; i++)
-        if (rows[i].id == id)
-            return &rows[i];
-    return NULL;
-}
-
 static void audit_of(struct fsck_command_line *line, enum fsck_audit_of of, const char *id)
 {
     if (line->options.audit_id)
@@ -120,11 +114,6 @@ static void audit_of(struct fsck_command_line *line, enum fsck_audit_of of, cons
 
 static void take(struct fsck_command_line *line, int id, const char *argument)
 {
-    const struct option_row *row = row_of(id);
-    if (row && !row->help) {
-        complain(line, "this version has no --%s yet: it checks, explains and audits", row->name);
-        return;
-    }
     switch (id) {
     case OPTION_JSON:
         line->json = true;
@@ -153,6 +142,15 @@ static void take(struct fsck_command_line *line, int id, const char *argument)
         break;
     case OPTION_DEEP:
         line->options.deep = true;
+        break;
+    case OPTION_REPAIR:
+        line->repair = true;
+        break;
+    case OPTION_DRY_RUN:
+        line->dry_run = true;
+        break;
+    case OPTION_SALVAGE:
+        line->salvage = argument;
         break;
     case OPTION_MAX_DURATION:
         read_duration(line, argument);
@@ -200,6 +198,14 @@ static void take_operands(struct fsck_command_line *line, int count, char **oper
     else
         line->path = operands[0];
     settle_audit(line);
+    if (line->dry_run && !line->repair)
+        complain(line, "--dry-run goes with --repair: without it nothing is changed anyway");
+    if (line->repair && (line->salvage || line->options.audit || line->options.max_duration_ms))
+        complain(line, "--repair goes without --salvage, --audit, --report and --max-duration");
+    if (line->salvage && (line->options.audit || line->options.max_duration_ms))
+        complain(line, "--salvage goes without --audit, --report and --max-duration");
+    if (line->salvage && line->salvage[0] == 0)
+        complain(line, "--salvage: the folder's name is empty");
 }
 
 void fsck_options_parse(int argc, char **argv, struct fsck_command_line *line)

@@ -17,8 +17,10 @@ struct fsck_command_line {
     const char *path;
     bool json, verbose;
     bool audit, named, since; /* asked for */
-    const char *report;       /* file to write, NULL: none */
-    char complaint[256];      /* with FSCK_DO_COMPLAIN: one line */
+    const char *report;       /* file to write; NULL: none */
+    bool repair, dry_run;
+    const char *salvage; /* folder to write to; NULL: none */
+    char complaint[256]; /* with FSCK_DO_COMPLAIN: one line */
 };
 
 /* Reads argv (which may be reordered). */

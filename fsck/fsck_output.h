@@ -7,6 +7,8 @@
 
 #include "fsck/fsck.h"
 #include "fsck/fsck_audit.h"
+#include "fsck/fsck_repair.h"
+#include "fsck/fsck_salvage.h"
 
 #include <stdio.h>
 
@@ -18,6 +20,7 @@ struct fsck_output {
     enum fsck_audit_of of; /* what is audited */
     uint64_t plain_ones;   /* text: documents of all that have nothing to tell */
     uint64_t told;         /* text: the others */
+    bool dry_run;          /* of a repair: what would be done */
 };
 
 /* Sinks that write to `output` (borrowed). */
@@ -44,5 +47,17 @@ const char *fsck_duration(int64_t ms, char out[FSCK_NUMBER_TEXT]);
 const char *fsck_short_duration(int64_t ms, char out[FSCK_NUMBER_TEXT]);
 /* "2026-11-22 20:19:10" as here. */
 const char *fsck_local_time(int64_t ms, char out[FSCK_NUMBER_TEXT]);
+
+/* ---- fsck_repair_output.c ---- */
+
+/* The same with the steps of a repair. */
+void fsck_text_repair_sink(struct fsck_output *output, struct fsck_repair_sink *sink);
+void fsck_json_repair_sink(struct fsck_output *output, struct fsck_repair_sink *sink);
+
+/* ---- fsck_salvage_output.c ---- */
+
+/* What a salvage to folder `to` gave. */
+void fsck_text_salvaged(FILE *out, const struct fsck_salvaged *done, const char *to);
+void fsck_json_salvaged(FILE *out, const struct fsck_salvaged *done);
 
 #endif

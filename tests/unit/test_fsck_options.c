@@ -12,8 +12,8 @@ struct options_case {
     const char *words[WORDS_MAX]; /* behind the program's name */
     enum fsck_command command;
     const char *complaint; /* part of it */
-    const char *path, *audit_id;
-    bool json, verbose, audit, deep;
+    const char *path, *audit_id, *salvage;
+    bool json, verbose, audit, deep, repair, dry_run;
     int64_t max_duration_ms;
 };
 
@@ -93,11 +93,43 @@ static const struct options_case cases[] = {
      {"--max-duration=5s", "d"},
      FSCK_DO_COMPLAIN,
      .complaint = "\"5s\""},
-    {"repairing comes later", {"--repair", "d"}, FSCK_DO_COMPLAIN, .complaint = "no --repair yet"},
-    {"salvaging comes later",
-     {"--salvage", "to", "d"},
+    {"a repair", {"--repair", "d"}, FSCK_DO_CHECK, .path = "d", .repair = true},
+    {"a repair may be tried",
+     {"d", "--dry-run", "--repair"},
+     FSCK_DO_CHECK,
+     .path = "d",
+     .repair = true,
+     .dry_run = true},
+    {"a trial without a repair is refused",
+     {"--dry-run", "d"},
      FSCK_DO_COMPLAIN,
-     .complaint = "no --salvage yet"},
+     .complaint = "goes with --repair"},
+    {"a repair does not audit",
+     {"--repair", "--audit", "d"},
+     FSCK_DO_COMPLAIN,
+     .complaint = "--repair goes without"},
+    {"a repair is not cut short",
+     {"--repair", "--max-duration=1", "d"},
+     FSCK_DO_COMPLAIN,
+     .complaint = "--repair goes without"},
+    {"a salvage", {"--salvage", "to", "d"}, FSCK_DO_CHECK, .path = "d", .salvage = "to"},
+    {"a salvage, with an equals sign",
+     {"--salvage=to", "d"},
+     FSCK_DO_CHECK,
+     .path = "d",
+     .salvage = "to"},
+    {"a salvage needs a folder to write to",
+     {"d", "--salvage"},
+     FSCK_DO_COMPLAIN,
+     .complaint = "needs a value"},
+    {"a salvage repairs nothing",
+     {"--repair", "--salvage", "to", "d"},
+     FSCK_DO_COMPLAIN,
+     .complaint = "goes without"},
+    {"a salvage does not audit",
+     {"--salvage", "to", "--audit", "d"},
+     FSCK_DO_COMPLAIN,
+     .complaint = "--salvage goes without"},
     {"a report needs the audit's numbers",
      {"--report", "f.html", "d"},
      FSCK_DO_CHECK,
@@ -149,6 +181,10 @@ static void parse(const struct options_case *c, struct fsck_command_line *line)
     for (int i = 0; i < argc - 1; i++) {
         if (line->path == copies[i])
             line->path = c->words[i];
+        if (line->salvage == copies[i])
+            line->salvage = c->words[i];
+        if (line->salvage == copies[i] + strlen("--salvage="))
+            line->salvage = c->words[i] + strlen("--salvage=");
         if (line->options.audit_id == copies[i])
             line->options.audit_id = c->words[i];
         if (line->report == copies[i])
@@ -174,9 +210,10 @@ static void every_form_means_what_it_should(void **state)
         if (good && c->command == FSCK_DO_COMPLAIN)
             good = strstr(line.complaint, c->complaint) && !strchr(line.complaint, '\n');
         if (good && c->command == FSCK_DO_CHECK)
-            good = same(line.path, c->path) && same(line.options.audit_id, c->audit_id) &&
-                   line.json == c->json && line.verbose == c->verbose &&
-                   line.options.audit == c->audit && line.options.deep == c->deep &&
+            good = same(line.path, c->path) && same(line.salvage, c->salvage) &&
+                   same(line.options.audit_id, c->audit_id) && line.json == c->json &&
+                   line.verbose == c->verbose && line.options.audit == c->audit &&
+                   line.options.deep == c->deep &&
                    line.options.max_duration_ms == c->max_duration_ms;
         if (!good)
             print_error("%s: got command %d, \"%s\"\n", c->sentence, (int)line.command,
@@ -195,15 +232,19 @@ static void help_lists_what_there_is_and_nothing_else(void **state)
     assert_non_null(out);
     fsck_options_help(out);
     fclose(out);
-    for (size_t i = 0; i < 8; i++) {
-        static const char *const there[] = {
-            "--json",         "--report FILE.html", "--deep", "--audit [MESSAGE-ID]",
-            "--max-duration", "--verbose",          "--help", "--version"};
+    for (size_t i = 0; i < 11; i++) {
+        static const char *const there[] = {"--json",
+                                            "--deep",
+                                            "--audit [MESSAGE-ID]",
+                                            "--max-duration",
+                                            "--verbose",
+                                            "--help",
+                                            "--version",
+                                            "--repair",
+                                            "--dry-run",
+                                            "--salvage OUTDIR",
+                                            "--report FILE.html"};
         assert_contains(text, there[i]);
-    }
-    for (size_t i = 0; i < 2; i++) {
-        static const char *const later[] = {"repair", "salvage"};
-        assert_null(strstr(text, later[i]));
     }
     free(text);
 }
