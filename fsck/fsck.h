@@ -7,8 +7,9 @@
  * front ends call it directly.
  *
  * Threading: one thread a run, which calls the sink; a long log is folded by a second one, so that
- * options->io is called from both.  Lifetime: whatever a sink's function is given is borrowed
- * during the call.
+ * options->io is called from both, and documents that are told while the log is read come from it
+ * (only progress may be told at the same time).  Lifetime: whatever a sink's function is given is
+ * borrowed during the call, but findings and the audit's summary until the run ends.
  */
 #ifndef FSCK_H
 #define FSCK_H

@@ -70,7 +70,9 @@ static int check(const struct fsck_command_line *line)
         fsck_json_sink(&output, &sink);
     else
         fsck_text_sink(&output, &sink);
-    watch_progress(&sink);
+    /* What is told while the log is read must not meet the progress on the terminal. */
+    if (line->options.audit_of != FSCK_OF_ALL || !isatty(STDOUT_FILENO))
+        watch_progress(&sink);
     struct fsck_report report = {.path = NULL};
     struct fsck_sink outer = sink;
     if (line->report)
