@@ -68,9 +68,14 @@ struct avj_fields fsck_told_all(const struct fsck_told *told)
     return (struct avj_fields){told->begin, (size_t)(told->end - told->begin)};
 }
 
+struct avj_raw fsck_raw_of(struct avj_fields fields)
+{
+    return (struct avj_raw){fields.data, fields.len ? fields.data + fields.len : fields.data};
+}
+
 struct avj_slice fsck_field_text(struct avj_fields fields, const char *name)
 {
-    struct avj_raw raw = {fields.data, fields.data + fields.len};
+    struct avj_raw raw = fsck_raw_of(fields);
     struct avj_slice key, text;
     size_t pairs;
     if (!fields.len || !avj_raw_map(&raw, &pairs))

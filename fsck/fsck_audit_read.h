@@ -45,6 +45,9 @@ struct avj_fields fsck_told_fields(const struct fsck_told *told);
 /* All of the entry. */
 struct avj_fields fsck_told_all(const struct fsck_told *told);
 
+/* To be read; of no map nothing can be. */
+struct avj_raw fsck_raw_of(struct avj_fields fields);
+
 /* A text field of a map of fields; data NULL: none. */
 struct avj_slice fsck_field_text(struct avj_fields fields, const char *name);
 

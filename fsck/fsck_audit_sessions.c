@@ -118,7 +118,7 @@ enum avj_status fsck_sessions_meet(struct fsck_sessions *s, uint64_t seq, const 
 
 int64_t fsck_field_int(struct avj_fields fields, const char *name)
 {
-    struct avj_raw raw = {fields.data, fields.data + fields.len};
+    struct avj_raw raw = fsck_raw_of(fields);
     struct avj_slice key;
     int64_t value;
     size_t pairs;

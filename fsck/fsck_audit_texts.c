@@ -34,7 +34,7 @@ static char *conflict_note(const struct fsck_told *t)
 {
     char text[400];
     struct avj_fields fields = fsck_told_fields(t);
-    struct avj_raw raw = {fields.data, fields.data + fields.len};
+    struct avj_raw raw = fsck_raw_of(fields);
     struct avj_slice key, why = fsck_told_text(t, 'm');
     size_t used = 0, pairs = 0;
     text[0] = 0;
@@ -73,7 +73,7 @@ char *fsck_note_of(enum fsck_event_kind kind, const struct fsck_told *t)
 /* Where the value of a field stands; at NULL: there is none. */
 static struct avj_raw value_of(struct avj_fields fields, struct avj_slice name)
 {
-    struct avj_raw raw = {fields.data, fields.data + fields.len};
+    struct avj_raw raw = fsck_raw_of(fields);
     struct avj_slice key;
     size_t pairs;
     if (fields.len && avj_raw_map(&raw, &pairs))
@@ -110,18 +110,16 @@ static size_t put_value(char *to, size_t room, struct avj_slice name, struct avj
 char *fsck_gist(struct avj_fields fields, struct avj_fields like)
 {
     char text[SIDE_MAX];
-    struct avj_raw names = {like.data, like.data + like.len};
+    struct avj_raw names = fsck_raw_of(like);
     struct avj_slice name;
     size_t pairs = 0, used = 0;
     if (!fields.len)
         return strdup("(deleted)");
-    if (!avj_raw_map(like.len ? &names : &(struct avj_raw){fields.data, fields.data + fields.len},
-                     &pairs) ||
-        pairs == 0)
+    if (!avj_raw_map(&names, &pairs) || pairs == 0)
         return strdup("(deleted)");
     text[0] = 0;
     for (size_t i = 0; i < pairs && used + VALUE_MAX + 80 < sizeof(text); i++) {
-        if (!like.len || !avj_raw_text(&names, &name) || !avj_raw_skip(&names, 0))
+        if (!avj_raw_text(&names, &name) || !avj_raw_skip(&names, 0))
             break;
         struct avj_raw value = value_of(fields, name);
         if (!value.at)
@@ -164,7 +162,7 @@ void fsck_edits_release(struct fsck_edits *edits)
 
 static bool has_any(struct avj_fields fields, struct avj_fields like)
 {
-    struct avj_raw names = {like.data, like.data + like.len};
+    struct avj_raw names = fsck_raw_of(like);
     struct avj_slice name;
     size_t pairs;
     if (!like.len || !avj_raw_map(&names, &pairs))

@@ -218,7 +218,7 @@ void fsck_draw_waits(FILE *out, const struct fsck_audit_summary *a)
     while (to > from + 1 && !a->waits.bins[to - 1])
         to--;
     for (size_t i = from; i < to; i++)
-        most = a->waits.bins[i] > most ? (double)a->waits.bins[i] : most;
+        most = fmax(most, (double)a->waits.bins[i]);
     double wide = WIDE / (double)(to - from);
     fputs("<figure>\n", out);
     open_svg(out, "How many changes were acknowledged within which time", 120);
