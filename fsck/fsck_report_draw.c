@@ -46,7 +46,7 @@ static void axis(FILE *out, const struct scale *s)
     char text[FSCK_NUMBER_TEXT];
     fputs("<div class=\"axis\">", out);
     for (int i = 0; i <= 2; i++)
-        fprintf(out, "<span>%.16s</span>",
+        fprintf(out, "<span>%.*s</span>", s->to_ms - s->from_ms < 600000 ? 19 : 16,
                 fsck_local_time(s->from_ms + (s->to_ms - s->from_ms) * i / 2, text));
     fputs("</div>\n", out);
 }

@@ -149,10 +149,11 @@ static void put_verdict(FILE *out, const struct fsck_summary *s)
         fprintf(out, "<div class=\"verdict bad\"><b>Damaged in %" PRIu64 " %s</b><p>%s",
                 s->findings[FSCK_DAMAGED], s->findings[FSCK_DAMAGED] == 1 ? "place" : "places",
                 s->lost_exact ? "" : "At least ");
-        fprintf(out,
-                "%s %s lost. Copy the folder before anything else, then read each finding "
-                "below.</p></div>\n",
-                fsck_grouped(s->lost_records, text), s->lost_records == 1 ? "record" : "records");
+        fprintf(
+            out,
+            "%s %s lost. Next: avchat-fsck --repair, which keeps the originals; each finding says "
+            "more.</p></div>\n",
+            fsck_grouped(s->lost_records, text), s->lost_records == 1 ? "record" : "records");
     } else if (!s->ok) {
         fputs("<div class=\"verdict warn\"><b>Not checked to the end</b><p>No damage in what was "
               "checked.</p></div>\n",
@@ -187,7 +188,9 @@ static void put_head(FILE *out, const struct fsck_report *r, const struct fsck_s
     fputs("<div class=\"tiles\">\n", out);
     tile(out, "records", s->records, "records");
     tile(out, "segments", s->segments, "segments");
-    tile(out, "bytes", s->bytes, "bytes");
+    fprintf(out,
+            "<div><data id=\"n-bytes\" value=\"%" PRIu64 "\">%s</data><span>on disk</span></div>\n",
+            s->bytes, fsck_bytes_text(s->bytes, text));
     tile(out, "pending", s->pending,
          s->fold_complete ? "changes wait to be sent" : "changes waited where replay stopped");
     tile(out, "lostRecords", s->lost_records, "records lost");
