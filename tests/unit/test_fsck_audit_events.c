@@ -15,7 +15,8 @@ struct log {
     struct fsck_audit *audit;
     struct avj_pack pack;
     uint64_t seq;
-    int64_t at_ms; /* after the start */
+    int64_t at_ms;     /* after the start */
+    bool pending_less; /* the fold says that one change waits */
     /* what was told */
     unsigned documents, continued;
     struct {
@@ -80,7 +81,7 @@ static void integer(struct log *log, const char *key, int64_t value)
 
 static uint64_t end(struct log *log)
 {
-    static const struct fsck_audit_at at = {.pending = UINT64_MAX};
+    struct fsck_audit_at at = {.pending = log->pending_less ? 1 : UINT64_MAX};
 
     assert_false(log->pack.failed);
     assert_int_equal(fsck_audit_record(log->audit, ++log->seq, &at, log->pack.data, log->pack.len),
@@ -301,6 +302,23 @@ static void a_thread_is_told_with_its_messages_alone(void **state_)
     end_log(&log);
 }
 
+/* An edit that lost to a newer state waits no longer, and no acknowledgement says so. */
+static void what_the_fold_let_go_of_does_not_wait(void **state_)
+{
+    (void)state_;
+    struct log log;
+
+    begin_log(&log, FSCK_OF_NONE, NULL, 0);
+    local(&log, "m1", "t1", "lost");
+    local(&log, "m2", "t1", "waits");
+    log.pending_less = true;
+    state(&log, AVJ_E_REMOTE, "m1", 0, "theirs");
+    const struct fsck_audit_summary *s = fsck_audit_finish(log.audit);
+    assert_int_equal(s->pending, 1);
+    assert_int_equal(s->acknowledged, 0);
+    end_log(&log);
+}
+
 static void what_is_older_than_since_is_known_but_not_told(void **state_)
 {
     (void)state_;
@@ -472,6 +490,7 @@ int main(void)
         cmocka_unit_test(a_conflict_that_is_won_here_has_both_sides),
         cmocka_unit_test(a_stub_says_that_its_text_is_gone),
         cmocka_unit_test(a_thread_is_told_with_its_messages_alone),
+        cmocka_unit_test(what_the_fold_let_go_of_does_not_wait),
         cmocka_unit_test(what_is_older_than_since_is_known_but_not_told),
         cmocka_unit_test(the_oldest_of_very_many_are_told_first_and_go_on_later),
         cmocka_unit_test(offline_is_what_the_header_says),
