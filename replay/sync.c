@@ -43,14 +43,8 @@ static const char *push_kind_name(enum avj_push_kind kind)
     return names[kind];
 }
 
-enum avj_status avj_sync_push(struct avj_store *store, const struct avj_push_op *ops, size_t count,
-                              const char *attempt, const char *via, struct avj_error *err)
+static void pack_documents(struct avj_pack *p, const struct avj_push_op *ops, size_t count)
 {
-    struct avj_batch batch = {.count = 0};
-    struct avj_pack *p = &batch.bytes;
-    begin(store, &batch, AVJ_E_PUSH, AVJ_ENTITIES, NULL, 3);
-    put_text(p, "a", attempt);
-    put_text(p, "v", via);
     avj_pack_cstr(p, "d");
     avj_pack_list(p, count);
     for (size_t i = 0; i < count; i++) {
@@ -61,7 +55,42 @@ enum avj_status avj_sync_push(struct avj_store *store, const struct avj_push_op 
         avj_pack_int(p, (int64_t)ops[i].upto_seq);
         avj_pack_cstr(p, push_kind_name(ops[i].kind));
     }
+}
+
+enum avj_status avj_sync_push(struct avj_store *store, const struct avj_push_op *ops, size_t count,
+                              const char *attempt, const char *via, struct avj_error *err)
+{
+    struct avj_batch batch = {.count = 0};
+    begin(store, &batch, AVJ_E_PUSH, AVJ_ENTITIES, NULL, 3);
+    put_text(&batch.bytes, "a", attempt);
+    put_text(&batch.bytes, "v", via);
+    pack_documents(&batch.bytes, ops, count);
     return finish(store, &batch, avj_batch_end(&batch), AVJ_DURABLE, err);
+}
+
+/* "d" is there in any case: programs that do not know "o" read an attempt on no documents. */
+enum avj_status avj_sync_answer(struct avj_store *store, const struct avj_push_answer *answer,
+                                struct avj_error *err)
+{
+    struct avj_batch batch = {.count = 0};
+    struct avj_pack *p = &batch.bytes;
+    bool repeats = answer->in_a_row > 1, timed = answer->took_ms >= 0, waits = answer->wait_ms > 0;
+    begin(store, &batch, AVJ_E_PUSH, AVJ_ENTITIES, NULL,
+          7 + (size_t)repeats + (size_t)timed + (size_t)waits);
+    put_text(p, "a", answer->attempt);
+    put_text(p, "v", answer->via);
+    put_text(p, "o", "answer");
+    put_int(p, "x", answer->status);
+    put_text(p, "y", answer->step);
+    put_text(p, "m", answer->message);
+    if (repeats)
+        put_int(p, "n", answer->in_a_row);
+    if (waits)
+        put_int(p, "w", answer->wait_ms);
+    if (timed)
+        put_int(p, "z", answer->took_ms);
+    pack_documents(p, answer->ops, answer->count);
+    return finish(store, &batch, avj_batch_end(&batch), AVJ_RELAXED, err);
 }
 
 /* ---- outcomes ---- */
