@@ -46,8 +46,9 @@ AVJ_BEGIN_C
       "what lost a merge: s seq of the loser, v winning $updatedAt, f lost fields, m why; or o "   \
       "(dismiss): s seq of the conflict that needs nobody any more")                               \
     X(AVJ_E_SESSION, "session",                                                                    \
-      "o (init, open, login, logout, claim, schema, clock), u user id, and the facts of it: d "    \
-      "the server's clock minus ours, in ms")                                                      \
+      "o (init, login, logout, claim, schema, clock), u user id, and the facts of it: d the "      \
+      "server's clock minus ours, in ms; or a process that writes: o open (pid, host, device, "    \
+      "program), close, killed (who: the session that is gone)")                                   \
     X(AVJ_E_REPAIR, "repair", "what a repair did")                                                 \
     X(AVJ_E_SERVER, "server",                                                                      \
       "state of the embedded upstream: k table, c collection, i key, d value (absent: removed)")   \

@@ -1,6 +1,7 @@
 /* Opening, reading and changing a store: see store.h. */
 #include "replay/store_private.h"
 #include "replay/clock.h"
+#include "replay/sessions_private.h"
 #include "replay/snapshot.h"
 
 #include <stdio.h>
@@ -97,26 +98,38 @@ static enum avj_status fold_own(struct avj_store *store, const struct avj_slice 
     return status;
 }
 
-enum avj_status avj_store_write(struct avj_store *store, const struct avj_slice *records,
-                                size_t count, enum avj_durability durability, uint64_t *first_seq,
-                                struct avj_error *err)
+static enum avj_status write_all(struct avj_store *store, const struct avj_slice *records,
+                                 size_t count, enum avj_durability durability, uint64_t *first_seq,
+                                 struct avj_error *err)
 {
     uint64_t first = 0;
-    if (store->frozen)
-        return avj_fail(err, AVJ_EREADONLY, "journal %s is open at a moment of the past",
-                        avj_journal_path(store->journal));
     enum avj_status status =
         avj_journal_append(store->journal, records, count, durability, &first, err);
     if (first_seq)
         *first_seq = first;
     if (status != AVJ_OK)
         return status;
-    if (first == store->view->last_seq + 1)
-        status = fold_own(store, records, count, first, err);
-    else
+    store->session_frames++;
+    if (first != store->view->last_seq + 1)
         return avj_store_refresh(store, NULL, err);
+    status = fold_own(store, records, count, first, err);
     point_at_upstream(store);
     avj_snapshot_consider(store);
+    return status;
+}
+
+enum avj_status avj_store_write(struct avj_store *store, const struct avj_slice *records,
+                                size_t count, enum avj_durability durability, uint64_t *first_seq,
+                                struct avj_error *err)
+{
+    if (store->frozen)
+        return avj_fail(err, AVJ_EREADONLY, "journal %s is open at a moment of the past",
+                        avj_journal_path(store->journal));
+    struct avj_entrance entrance;
+    avj_session_enter(store, records, count, &entrance);
+    enum avj_status status =
+        write_all(store, entrance.records, entrance.count, durability, first_seq, err);
+    avj_session_entered(store, &entrance);
     return status;
 }
 
@@ -275,6 +288,7 @@ enum avj_status avj_store_open(const char *path, const struct avj_store_options 
     struct avj_store *store = calloc(1, sizeof(*store));
     if (!store)
         return avj_fail(err, AVJ_ENOMEM, "open: out of memory");
+    store->session_file = -1;
     if (options)
         store->options = *options;
     new_session_id(store);
@@ -322,6 +336,7 @@ void avj_store_close(struct avj_store *store)
         return;
     if (store->ready)
         avj_snapshot_at_close(store);
+    avj_session_leave(store);
     avj_cursor_close(store->cursor);
     avj_fetcher_close(store->fetcher);
     avj_journal_close(store->journal);

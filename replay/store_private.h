@@ -31,6 +31,10 @@ struct avj_store {
     struct avj_store_options options;
     struct avj_upstream upstream; /* points into the view */
     char session[17];
+    int session_file;        /* its lock, see sessions.h; -1: nothing was written yet */
+    long session_pid;        /* of the process that took it */
+    bool session_open;       /* its open entry is in the log */
+    uint64_t session_frames; /* that it wrote */
     uint64_t hlc;
     bool frozen; /* opened at a moment of the past */
     bool ready;  /* open is done: watchers are told */
