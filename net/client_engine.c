@@ -148,16 +148,27 @@ static void on_wake_fd(void *arg, int fd, unsigned events)
     engine->woken = true;
 }
 
-static enum avj_status watch(struct engine *engine)
+static enum avj_status wait_failed(struct engine *engine, enum avj_status status)
+{
+    return status ? avj_fail(engine->err, status, "wait for the journal and for signals") : AVJ_OK;
+}
+
+static enum avj_status watch_stop(struct engine *engine)
+{
+    if (engine->options->stop_fd <= 0)
+        return AVJ_OK;
+    return wait_failed(engine, avj_wait_set(engine->loop.wait, engine->options->stop_fd,
+                                            AVJ_WAIT_READ, on_stop_fd, engine));
+}
+
+/* Only who leads wants to know of every append. */
+static enum avj_status watch_journal(struct engine *engine)
 {
     int wake = avj_journal_wake_fd(avj_store_journal(engine->store));
-    enum avj_status status = AVJ_OK;
-    if (engine->options->stop_fd > 0)
-        status = avj_wait_set(engine->loop.wait, engine->options->stop_fd, AVJ_WAIT_READ,
-                              on_stop_fd, engine);
-    if (!status && wake >= 0)
-        status = avj_wait_set(engine->loop.wait, wake, AVJ_WAIT_READ, on_wake_fd, engine);
-    return status ? avj_fail(engine->err, status, "wait for the journal and for signals") : AVJ_OK;
+    if (wake < 0)
+        return AVJ_OK;
+    return wait_failed(engine,
+                       avj_wait_set(engine->loop.wait, wake, AVJ_WAIT_READ, on_wake_fd, engine));
 }
 
 static enum avj_status look_around(struct engine *engine)
@@ -175,17 +186,46 @@ static enum avj_status look_around(struct engine *engine)
 
 /* ---- before the loop: the lock, the server's version ---- */
 
+static void on_lock_fd(void *arg, int fd, unsigned events)
+{
+    struct engine *engine = arg;
+    (void)fd, (void)events;
+    avj_sync_lock_woken(&engine->lock);
+}
+
+/* Asleep until who leads is gone, or until told to stop (AVJ_END). */
+static enum avj_status wait_for_lock(struct engine *engine)
+{
+    const char *session = avj_store_session(engine->store);
+    for (;;) {
+        enum avj_status status = avj_sync_lock_try(&engine->lock, session, engine->err);
+        if (status != AVJ_ELOCKED || !engine->options->follow) {
+            engine->note[0] = '\0';
+            return status;
+        }
+        if (told_to_stop(engine))
+            return AVJ_END;
+        int64_t now = avj_loop_now(&engine->loop);
+        avj_engine_note(engine, "another process is syncing: ready to take over");
+        report(engine, now);
+        avj_loop_wait(&engine->loop, now + avj_sync_lock_pause_ms(&engine->lock));
+    }
+}
+
 static enum avj_status take_lock(struct engine *engine)
 {
     const char *dir = avj_journal_path(avj_store_journal(engine->store));
-    for (;;) {
-        enum avj_status status = avj_sync_lock_take(dir, &engine->lock, engine->err);
-        if (status != AVJ_ELOCKED || !engine->options->follow)
-            return status;
-        if (told_to_stop(engine))
-            return AVJ_END;
-        avj_loop_wait(&engine->loop, avj_loop_now(&engine->loop) + ENGINE_LOCK_MS);
-    }
+    avj_session_hold(
+        engine->store); /* that others can tell whether the leader they read of lives */
+    enum avj_status status = avj_sync_lock_open(dir, &engine->lock, engine->err);
+    if (!status && engine->lock.wake >= 0)
+        status = wait_failed(engine, avj_wait_set(engine->loop.wait, engine->lock.wake,
+                                                  AVJ_WAIT_READ, on_lock_fd, engine));
+    if (!status)
+        status = wait_for_lock(engine);
+    if (engine->lock.wake >= 0)
+        avj_wait_drop(engine->loop.wait, engine->lock.wake);
+    return status;
 }
 
 static enum avj_status ask_version(struct engine *engine, struct avj_aw_result *result)
@@ -378,9 +418,11 @@ static enum avj_status run(struct engine *engine)
     if (!status)
         status = avj_loop_init(&engine->loop, engine->options->timeout_ms, engine->err);
     if (!status)
-        status = watch(engine);
+        status = watch_stop(engine);
     if (!status && !engine->options->dry_run)
         status = take_lock(engine);
+    if (!status)
+        status = watch_journal(engine);
     if (!status)
         status = avj_store_refresh(engine->store, NULL, engine->err);
     if (!status)
@@ -426,7 +468,7 @@ enum avj_status avj_engine_run(struct avj_store *store, const struct avj_engine_
     struct avj_error own = {0};
     struct engine engine = {.store = store,
                             .options = options,
-                            .lock = {.file = -1},
+                            .lock = {.file = -1, .wake = -1},
                             .progress = {.phase = AVJ_PHASE_CONNECT, .eta_ms = -1},
                             .err = err ? err : &own};
     (void)io->random(io->ctx, &engine.backoff.random, sizeof engine.backoff.random);

@@ -7,6 +7,7 @@
 
 #include "net/client_backoff.h"
 #include "net/client_clock.h"
+#include "net/client_leader.h"
 #include "net/client_loop.h"
 #include "net/client_pull.h"
 #include "net/client_push.h"
@@ -22,7 +23,6 @@ enum {
         60000, /* between looks for changes while following: a live socket proves nothing */
     ENGINE_FULL_MS = 3600000, /* between full sweeps while following */
     ENGINE_ALONE_MS = 10000,  /* how long the first sweep waits for the socket */
-    ENGINE_LOCK_MS = 500,     /* between looks whether the other syncer is gone */
     ENGINE_STOP_MS = 10000,   /* for what is under way when told to stop */
     ENGINE_PROGRESS_MS = 100,
     ENGINE_POLL_MS = 500, /* looks for others' entries where nothing wakes us */

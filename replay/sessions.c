@@ -326,6 +326,23 @@ static bool join(struct avj_entrance *e, const struct avj_slice *records, size_t
     return true;
 }
 
+static bool hold(struct avj_store *store, struct avj_session_info *info)
+{
+    describe_own(store, info);
+    if (store->session_file < 0) {
+        store->session_file = take_lock(store, info);
+        store->session_pid = info->pid;
+    }
+    return store->session_file >= 0;
+}
+
+void avj_session_hold(struct avj_store *store)
+{
+    struct avj_session_info info;
+    if (!store->options.read_only && !store->options.anonymous)
+        (void)hold(store, &info);
+}
+
 void avj_session_enter(struct avj_store *store, const struct avj_slice *records, size_t count,
                        struct avj_entrance *entrance)
 {
@@ -336,12 +353,8 @@ void avj_session_enter(struct avj_store *store, const struct avj_slice *records,
                                       .graves = {.lock = -1}};
     if (store->session_open || store->options.read_only || store->options.anonymous)
         return;
-    describe_own(store, &info);
-    if (store->session_file < 0)
-        store->session_file = take_lock(store, &info);
-    if (store->session_file < 0)
+    if (!hold(store, &info))
         return;
-    store->session_pid = info.pid;
     find_graves(store, &entrance->graves);
     if (pack_graves(store, &entrance->graves, &entrance->entries) == AVJ_OK &&
         pack_open(store, &entrance->entries, &info) == AVJ_OK)

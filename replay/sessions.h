@@ -30,19 +30,23 @@ AVJ_BEGIN_C
  * may not be read), and for this store's own session. */
 AVJ_API bool avj_session_alive(const struct avj_store *store, const char *id);
 
+/* Makes this store's session known to be alive before it writes; by itself it is with its first
+ * write.  Writes no entry.  Where it fails, or the store is read-only, nothing happens. */
+AVJ_API void avj_session_hold(struct avj_store *store);
+
 struct avj_session_info {
     char id[AVJ_SESSION_TEXT];
     long pid;                       /* on: */
     char host[AVJ_SESSION_NAME];    /* name of the machine */
     char device[AVJ_SESSION_NAME];  /* what its user calls it; the host's name by default */
     char program[AVJ_SESSION_NAME]; /* and its version */
-    int64_t since_ms;               /* when it first wrote; milliseconds since 1970 */
+    int64_t since_ms;               /* when its lock was taken; milliseconds since 1970 */
     bool own;                       /* this store's */
 };
 
-/* Calls each() for every session that is alive and has written, in no promised order, until it
- * returns false.  The texts come from a file that others can write: show them with care.  info is
- * borrowed during the call.  Errors: AVJ_EACCES, AVJ_EIO, AVJ_ENOMEM. */
+/* Calls each() for every session that is alive and has written or was held, in no promised order,
+ * until it returns false.  The texts come from a file that others can write: show them with care.
+ * info is borrowed during the call.  Errors: AVJ_EACCES, AVJ_EIO, AVJ_ENOMEM. */
 AVJ_API AVJ_CHECKED enum avj_status
 avj_sessions(struct avj_store *store, bool (*each)(void *arg, const struct avj_session_info *info),
              void *arg, struct avj_error *err);
