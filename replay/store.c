@@ -50,8 +50,14 @@ static size_t frame_share(const struct avj_batch *b, size_t from)
     return n ? n : 1; /* too large for any frame: the journal says so */
 }
 
+static enum avj_status write_if(struct avj_store *store, const struct avj_slice *records,
+                                size_t count, enum avj_durability durability,
+                                const struct avj_condition *condition, uint64_t *first_seq,
+                                struct avj_error *err);
+
 static enum avj_status append_share(struct avj_store *store, const struct avj_batch *b, size_t from,
-                                    size_t n, enum avj_durability durability, uint64_t *last_seq,
+                                    size_t n, enum avj_durability durability,
+                                    const struct avj_condition *condition, uint64_t *last_seq,
                                     struct avj_error *err)
 {
     struct avj_slice *slices = malloc(n * sizeof(*slices));
@@ -62,10 +68,26 @@ static enum avj_status append_share(struct avj_store *store, const struct avj_ba
         slices[i] = (struct avj_slice){b->bytes.data + begin, b->ends[from + i] - begin};
     }
     uint64_t first = 0;
-    enum avj_status status = avj_store_write(store, slices, n, durability, &first, err);
+    enum avj_status status = write_if(store, slices, n, durability, condition, &first, err);
     free(slices);
     if (status == AVJ_OK && last_seq)
         *last_seq = first + n - 1;
+    return status;
+}
+
+static enum avj_status append_shares(struct avj_store *store, struct avj_batch *b,
+                                     enum avj_durability durability,
+                                     const struct avj_condition *condition, uint64_t *last_seq,
+                                     struct avj_error *err)
+{
+    if (b->bytes.failed)
+        return avj_fail(err, AVJ_ENOMEM, "out of memory");
+    enum avj_status status = AVJ_OK;
+    for (size_t from = 0; status == AVJ_OK && from < b->count;) {
+        size_t n = frame_share(b, from);
+        status = append_share(store, b, from, n, durability, condition, last_seq, err);
+        from += n;
+    }
     return status;
 }
 
@@ -73,15 +95,14 @@ enum avj_status avj_batch_append(struct avj_store *store, struct avj_batch *b,
                                  enum avj_durability durability, uint64_t *last_seq,
                                  struct avj_error *err)
 {
-    if (b->bytes.failed)
-        return avj_fail(err, AVJ_ENOMEM, "out of memory");
-    enum avj_status status = AVJ_OK;
-    for (size_t from = 0; status == AVJ_OK && from < b->count;) {
-        size_t n = frame_share(b, from);
-        status = append_share(store, b, from, n, durability, last_seq, err);
-        from += n;
-    }
-    return status;
+    return append_shares(store, b, durability, NULL, last_seq, err);
+}
+
+enum avj_status avj_batch_append_if(struct avj_store *store, struct avj_batch *b,
+                                    enum avj_durability durability,
+                                    const struct avj_condition *condition, struct avj_error *err)
+{
+    return append_shares(store, b, durability, condition, NULL, err);
 }
 
 /* Our own records, appended right behind what was folded last: the log gives nothing else for them.
@@ -98,13 +119,61 @@ static enum avj_status fold_own(struct avj_store *store, const struct avj_slice 
     return status;
 }
 
+/* ---- on a condition ---- */
+
+struct standing {
+    struct avj_store *store;
+    const struct avj_condition *condition;
+    bool touched;
+};
+
+static void look_at_change(void *arg, const struct avj_change *change)
+{
+    struct standing *s = arg;
+    /* How the clocks differ, what the deployment lacks: plans may depend on any of it. */
+    if (change->entity == AVJ_ENTITIES)
+        s->touched = s->touched || change->type == AVJ_E_SESSION;
+    else if (!s->touched)
+        s->touched = s->condition->concerns(s->condition->arg, change);
+}
+
+/* Under the append lock: what others appended since the view was looked at is folded in and looked
+ * at.  An error shows again when the caller refreshes. */
+static bool stands(void *arg, uint64_t next_seq)
+{
+    struct standing *s = arg;
+    struct avj_store *store = s->store;
+    struct avj_watcher watcher = {look_at_change, s, store->watchers};
+    if (next_seq == store->view->last_seq + 1)
+        return true;
+    store->watchers = &watcher;
+    enum avj_status status = avj_store_fold_tail(store, NULL, 0, NULL);
+    store->watchers = watcher.next;
+    return status == AVJ_OK && !s->touched && next_seq == store->view->last_seq + 1;
+}
+
+static enum avj_status append_to_log(struct avj_store *store, const struct avj_slice *records,
+                                     size_t count, enum avj_durability durability,
+                                     const struct avj_condition *condition, uint64_t *first,
+                                     struct avj_error *err)
+{
+    struct standing s = {store, condition, false};
+    if (!condition)
+        return avj_journal_append(store->journal, records, count, durability, first, err);
+    return avj_journal_append_if(store->journal, records, count, durability, stands, &s, first,
+                                 err);
+}
+
+/* ---- writing ---- */
+
 static enum avj_status write_all(struct avj_store *store, const struct avj_slice *records,
-                                 size_t count, enum avj_durability durability, uint64_t *first_seq,
+                                 size_t count, enum avj_durability durability,
+                                 const struct avj_condition *condition, uint64_t *first_seq,
                                  struct avj_error *err)
 {
     uint64_t first = 0;
     enum avj_status status =
-        avj_journal_append(store->journal, records, count, durability, &first, err);
+        append_to_log(store, records, count, durability, condition, &first, err);
     if (first_seq)
         *first_seq = first;
     if (status != AVJ_OK)
@@ -118,8 +187,9 @@ static enum avj_status write_all(struct avj_store *store, const struct avj_slice
     return status;
 }
 
-enum avj_status avj_store_write(struct avj_store *store, const struct avj_slice *records,
-                                size_t count, enum avj_durability durability, uint64_t *first_seq,
+static enum avj_status write_if(struct avj_store *store, const struct avj_slice *records,
+                                size_t count, enum avj_durability durability,
+                                const struct avj_condition *condition, uint64_t *first_seq,
                                 struct avj_error *err)
 {
     if (store->frozen)
@@ -128,9 +198,16 @@ enum avj_status avj_store_write(struct avj_store *store, const struct avj_slice 
     struct avj_entrance entrance;
     avj_session_enter(store, records, count, &entrance);
     enum avj_status status =
-        write_all(store, entrance.records, entrance.count, durability, first_seq, err);
+        write_all(store, entrance.records, entrance.count, durability, condition, first_seq, err);
     avj_session_entered(store, &entrance);
     return status;
+}
+
+enum avj_status avj_store_write(struct avj_store *store, const struct avj_slice *records,
+                                size_t count, enum avj_durability durability, uint64_t *first_seq,
+                                struct avj_error *err)
+{
+    return write_if(store, records, count, durability, NULL, first_seq, err);
 }
 
 /* ---- create, open, close ---- */
