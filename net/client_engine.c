@@ -191,22 +191,31 @@ static void on_lock_fd(void *arg, int fd, unsigned events)
     struct engine *engine = arg;
     (void)fd, (void)events;
     avj_sync_lock_woken(&engine->lock);
+    engine->asked_look = true;
 }
 
-/* Asleep until who leads is gone, or until told to stop (AVJ_END). */
+/* Asleep until who leads is gone, or until told to stop (AVJ_END).  Who wants but one sync has it
+ * made by who leads. */
 static enum avj_status wait_for_lock(struct engine *engine)
 {
     const char *session = avj_store_session(engine->store);
+    uint64_t request = 0;
     for (;;) {
         enum avj_status status = avj_sync_lock_try(&engine->lock, session, engine->err);
-        if (status != AVJ_ELOCKED || !engine->options->follow) {
+        if (status == AVJ_ELOCKED && !engine->options->follow) {
+            enum avj_status answer = avj_engine_ask_leader(engine, &request);
+            status = answer ? answer : status;
+        }
+        if (status != AVJ_ELOCKED) {
             engine->note[0] = '\0';
             return status;
         }
         if (told_to_stop(engine))
             return AVJ_END;
         int64_t now = avj_loop_now(&engine->loop);
-        avj_engine_note(engine, "another process is syncing: ready to take over");
+        avj_engine_note(engine, engine->options->follow
+                                    ? "another process is syncing: ready to take over"
+                                    : "another process is syncing: it was asked to do it now");
         report(engine, now);
         avj_loop_wait(&engine->loop, now + avj_sync_lock_pause_ms(&engine->lock));
     }
@@ -221,11 +230,7 @@ static enum avj_status take_lock(struct engine *engine)
     if (!status && engine->lock.wake >= 0)
         status = wait_failed(engine, avj_wait_set(engine->loop.wait, engine->lock.wake,
                                                   AVJ_WAIT_READ, on_lock_fd, engine));
-    if (!status)
-        status = wait_for_lock(engine);
-    if (engine->lock.wake >= 0)
-        avj_wait_drop(engine->loop.wait, engine->lock.wake);
-    return status;
+    return status ? status : wait_for_lock(engine);
 }
 
 static enum avj_status ask_version(struct engine *engine, struct avj_aw_result *result)
@@ -263,9 +268,10 @@ static enum avj_status detect(struct engine *engine)
             engine->note[0] = '\0';
             return status;
         }
+        avj_engine_answer_cut_off(engine);
         int64_t now = avj_loop_now(&engine->loop);
         int64_t until = now + avj_backoff_next(&engine->backoff);
-        while (now < until && !told_to_stop(engine)) {
+        while (now < until && !told_to_stop(engine) && !avj_engine_is_asked(engine)) {
             report(engine, now);
             avj_loop_wait(&engine->loop, until);
             now = avj_loop_now(&engine->loop);
@@ -356,9 +362,13 @@ static enum avj_status pump(struct engine *engine, int64_t now_ms, int64_t *unti
     if (!status && !engine->stopping)
         status = avj_engine_sweep_due(engine, now_ms, until_ms);
     if (!status)
+        status = avj_engine_take_asked(engine);
+    if (!status)
         status = avj_engine_sweep_pump(engine, now_ms);
     if (!status)
         status = pump_push(engine, now_ms);
+    if (!status && avj_engine_answer_asked(engine))
+        *until_ms = now_ms;
     return status;
 }
 
@@ -448,6 +458,12 @@ static void finish(struct engine *engine, struct avj_engine_progress *final)
     engine->progress.eta_ms = engine->progress.pending ? -1 : 0;
     if (engine->options->dry_run)
         engine->progress.pushed = engine->progress.pending;
+    if (engine->answered) {
+        engine->progress.online = engine->answer.status != AVJ_ENET;
+        engine->progress.pushed = engine->answer.pushed;
+        engine->progress.pulled = engine->answer.pulled;
+        engine->progress.rejected = engine->answer.rejected;
+    }
     if (final)
         *final = engine->progress;
 }
@@ -469,6 +485,7 @@ enum avj_status avj_engine_run(struct avj_store *store, const struct avj_engine_
     struct engine engine = {.store = store,
                             .options = options,
                             .lock = {.file = -1, .wake = -1},
+                            .asked_look = true,
                             .progress = {.phase = AVJ_PHASE_CONNECT, .eta_ms = -1},
                             .err = err ? err : &own};
     (void)io->random(io->ctx, &engine.backoff.random, sizeof engine.backoff.random);

@@ -1,5 +1,6 @@
 /* See client_leader.h. */
 #include "net/client_leader.h"
+#include "journal/bytes.h"
 #include "journal/io.h"
 
 #include <stdio.h>
@@ -111,7 +112,7 @@ static int open_wake(const char *path)
 {
 #if defined(__linux__)
     int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (fd >= 0 && inotify_add_watch(fd, path, IN_CLOSE_WRITE) < 0) {
+    if (fd >= 0 && inotify_add_watch(fd, path, IN_CLOSE_WRITE | IN_MODIFY) < 0) {
         close(fd);
         fd = -1;
     }
@@ -158,9 +159,21 @@ enum avj_status avj_sync_lock_try(struct avj_sync_lock *lock, const char *sessio
 
 void avj_sync_lock_woken(struct avj_sync_lock *lock)
 {
-    char events[1024];
-    while (lock->wake >= 0 && read(lock->wake, events, sizeof events) > 0)
-        lock->tries = 0;
+#if defined(__linux__)
+    _Alignas(struct inotify_event) char events[4096];
+    ssize_t got;
+    while (lock->wake >= 0 && (got = read(lock->wake, events, sizeof events)) > 0) {
+        for (ssize_t at = 0; at < got;) {
+            struct inotify_event event;
+            memcpy(&event, events + at, sizeof event);
+            if (event.mask & (IN_CLOSE_WRITE | IN_Q_OVERFLOW))
+                lock->tries = 0;
+            at += (ssize_t)(sizeof event + event.len);
+        }
+    }
+#else
+    (void)lock;
+#endif
 }
 
 int64_t avj_sync_lock_pause_ms(struct avj_sync_lock *lock)
@@ -168,6 +181,82 @@ int64_t avj_sync_lock_pause_ms(struct avj_sync_lock *lock)
     if (lock->wake < 0)
         return BLIND_MS;
     return lock->tries < SOON_TRIES ? SOON_MS : SLOW_MS;
+}
+
+/* ---- asking the leader ---- */
+
+enum { ASKED_AT = NOTE_LEN, ANSWER_AT = NOTE_LEN + 8, ANSWER_LEN = 40 };
+
+static bool read_at(const struct avj_sync_lock *lock, uint64_t at, uint8_t *bytes, size_t len)
+{
+    const struct avj_io *io = avj_io_posix();
+    size_t got = 0;
+    memset(bytes, 0, len);
+    return avj_io_read_full(io, lock->file, bytes, len, at, &got) == 0;
+}
+
+static bool write_at(const struct avj_sync_lock *lock, uint64_t at, const uint8_t *bytes,
+                     size_t len)
+{
+    const struct avj_io *io = avj_io_posix();
+    size_t done;
+    return avj_io_write_full(io, lock->file, bytes, len, at, &done) == 0;
+}
+
+static uint64_t number_at(const struct avj_sync_lock *lock, uint64_t at)
+{
+    uint8_t bytes[8];
+    return read_at(lock, at, bytes, sizeof bytes) ? avj_get_le64(bytes) : 0;
+}
+
+/* Numbers go round: the later of two is less than half the way ahead. */
+static bool is_before(uint64_t a, uint64_t b)
+{
+    return b - a - 1 < UINT64_MAX / 2;
+}
+
+uint64_t avj_sync_lock_ask(struct avj_sync_lock *lock)
+{
+    uint8_t bytes[8];
+    uint64_t request = number_at(lock, ASKED_AT), answered = number_at(lock, ANSWER_AT);
+    if (is_before(request, answered))
+        request = answered; /* the file was damaged */
+    request += request == UINT64_MAX ? 2 : 1;
+    avj_put_le64(bytes, request);
+    return write_at(lock, ASKED_AT, bytes, sizeof bytes) ? request : 0;
+}
+
+bool avj_sync_lock_answered(struct avj_sync_lock *lock, uint64_t request,
+                            struct avj_sync_answer *answer)
+{
+    uint8_t bytes[ANSWER_LEN];
+    if (!read_at(lock, ANSWER_AT, bytes, sizeof bytes))
+        return false;
+    *answer = (struct avj_sync_answer){.request = avj_get_le64(bytes),
+                                       .status = (enum avj_status)(int32_t)avj_get_le32(bytes + 8),
+                                       .pushed = avj_get_le64(bytes + 16),
+                                       .pulled = avj_get_le64(bytes + 24),
+                                       .rejected = avj_get_le64(bytes + 32)};
+    return answer->request && !is_before(answer->request, request);
+}
+
+uint64_t avj_sync_lock_asked(struct avj_sync_lock *lock)
+{
+    uint64_t request = number_at(lock, ASKED_AT);
+    return is_before(number_at(lock, ANSWER_AT), request) ? request : 0;
+}
+
+void avj_sync_lock_answer(struct avj_sync_lock *lock, const struct avj_sync_answer *answer)
+{
+    uint8_t bytes[ANSWER_LEN] = {0};
+    avj_put_le64(bytes, answer->request);
+    avj_put_le32(bytes + 8, (uint32_t)answer->status);
+    avj_put_le64(bytes + 16, answer->pushed);
+    avj_put_le64(bytes + 24, answer->pulled);
+    avj_put_le64(bytes + 32, answer->rejected);
+    /* The number last: who reads it has the rest. */
+    (void)(write_at(lock, ANSWER_AT + 8, bytes + 8, sizeof bytes - 8) &&
+           write_at(lock, ANSWER_AT, bytes, 8)); /* else the asker goes on waiting for our end */
 }
 
 void avj_sync_lock_release(struct avj_sync_lock *lock)

@@ -30,6 +30,26 @@ AVJ_CHECKED enum avj_status avj_sync_lock_try(struct avj_sync_lock *lock, const 
 void avj_sync_lock_woken(struct avj_sync_lock *lock);
 /* After a try in vain: milliseconds until the next is due even if nothing wakes. */
 int64_t avj_sync_lock_pause_ms(struct avj_sync_lock *lock);
+
+/*
+ * Who finds another leading, and wants one sync now, asks it for one: behind the note in the file
+ * stand the number of the last request and the leader's last answer.
+ */
+struct avj_sync_answer {
+    uint64_t request; /* that it answers, and all before it */
+    enum avj_status status;
+    uint64_t pushed, pulled, rejected; /* since it was asked */
+};
+
+/* Asks; gives the number of the request, 0: the file can not be written. */
+uint64_t avj_sync_lock_ask(struct avj_sync_lock *lock);
+/* True once it is answered. */
+bool avj_sync_lock_answered(struct avj_sync_lock *lock, uint64_t request,
+                            struct avj_sync_answer *answer);
+/* The leader's side: the newest request that is not answered, 0: none. */
+uint64_t avj_sync_lock_asked(struct avj_sync_lock *lock);
+void avj_sync_lock_answer(struct avj_sync_lock *lock, const struct avj_sync_answer *answer);
+
 void avj_sync_lock_release(struct avj_sync_lock *lock);
 
 #endif

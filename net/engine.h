@@ -40,10 +40,12 @@ struct avj_engine_progress {
 };
 
 struct avj_engine_options { /* zero is the default */
-    bool follow;            /* stay, listen to Realtime, push what appears; else once */
-    bool dry_run;           /* say what would be pushed and pulled, change nothing */
-    bool accept_deletions;  /* let a sweep remove more than the safe share */
-    unsigned timeout_ms;    /* of one request, 0: 30,000 */
+    bool follow;           /* stay, listen to Realtime, push what appears; else once.  Where another
+                              process syncs this journal, the one waits until it is gone, the other
+                              has it sync now, and waits for that */
+    bool dry_run;          /* say what would be pushed and pulled, change nothing */
+    bool accept_deletions; /* let a sweep remove more than the safe share */
+    unsigned timeout_ms;   /* of one request, 0: 30,000 */
     const volatile sig_atomic_t
         *stop;   /* becomes non-zero: finish what is in flight and return AVJ_OK */
     int stop_fd; /* a descriptor that becomes readable at that moment (signal handler's pipe), 0 or

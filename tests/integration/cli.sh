@@ -286,10 +286,10 @@ has "$err" '1 MiB' "a large attachment"
 
 run 0 --json status
 for key in records bytes segments pending parked oldestPendingMs etaMs online session gapOpen conflicts lastAckAt leader \
-    user digest unknownEntries threads messages; do
+    user leaderSession leaderHost leaderSince digest unknownEntries threads messages; do
     has "$out" "\"$key\": " "status --json"
 done
-same 18 "$(tr ',' '\n' <"$out" | wc -l)" "status has these keys and no more"
+same 21 "$(tr ',' '\n' <"$out" | wc -l)" "status has these keys and no more"
 run 0 status
 has "$out" '^pending ' "status for people"
 run 0 log --to 1
@@ -537,8 +537,11 @@ run 0 export
 same_file "$scratch/exported" "$out" "the other device holds the same"
 run 0 --json status
 has "$out" "\"leader\": $follower," "the process that syncs is the leader"
-run 1 sync
-has "$err" "process $follower is syncing this journal already; let it, or end it first\$" "who syncs, once"
+run 0 thread new 'Behind the leader'
+run 0 sync
+has "$out" "^pushed [01], pulled 0, refused 0, pending 0\$" "who leads syncs for who asks"
+run 0 status
+has "$out" "^syncing    by process $follower on .* since .*, session [0-9a-f]*\$" "and is named"
 kill -TERM $follower
 wait $follower
 same 0 $? "sync --follow ends well when it is asked to: $(cat "$scratch/synced.err")"
