@@ -49,7 +49,9 @@ AVJ_BEGIN_C
       "o (init, login, logout, claim, schema, clock), u user id, and the facts of it: d the "      \
       "server's clock minus ours, in ms; or a process that writes: o open (pid, host, device, "    \
       "program), close, killed (who: the session that is gone)")                                   \
-    X(AVJ_E_REPAIR, "repair", "what a repair did")                                                 \
+    X(AVJ_E_REPAIR, "repair",                                                                      \
+      "o (lost: stands in for a lost record, from, to; replaced: for what was no entry, d; "       \
+      "repair: what was done, lost [[from, to], ...], kept, threads, messages)")                   \
     X(AVJ_E_SERVER, "server",                                                                      \
       "state of the embedded upstream: k table, c collection, i key, d value (absent: removed)")   \
     X(AVJ_E_HISTORY, "history",                                                                    \
