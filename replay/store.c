@@ -102,7 +102,12 @@ enum avj_status avj_batch_append_if(struct avj_store *store, struct avj_batch *b
                                     enum avj_durability durability,
                                     const struct avj_condition *condition, struct avj_error *err)
 {
-    return append_shares(store, b, durability, condition, NULL, err);
+    struct avj_error own = {.status = AVJ_OK};
+    enum avj_status status = append_shares(store, b, durability, condition, NULL, &own);
+    /* To plan anew is no failure: callers keep the error of the first that was. */
+    if (status != AVJ_OK && status != AVJ_ECHANGED && err)
+        *err = own;
+    return status;
 }
 
 /* Our own records, appended right behind what was folded last: the log gives nothing else for them.

@@ -81,7 +81,7 @@ struct avj_condition {
 
 /* As avj_batch_append, on a condition (NULL: none) that is looked at when nobody else can append
  * any more.  AVJ_ECHANGED: it does not hold, and what could not be written was not; the view has
- * what the others wrote: plan anew. */
+ * what the others wrote: plan anew; err is left alone. */
 AVJ_CHECKED enum avj_status avj_batch_append_if(struct avj_store *store, struct avj_batch *batch,
                                                 enum avj_durability durability,
                                                 const struct avj_condition *condition,
