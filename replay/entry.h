@@ -48,8 +48,9 @@ AVJ_BEGIN_C
       "what lost a merge: s seq of the loser, v winning $updatedAt, f lost fields, m why; or o "   \
       "(dismiss): s seq of the conflict that needs nobody any more")                               \
     X(AVJ_E_SESSION, "session",                                                                    \
-      "o (init, open, login, logout, claim, schema, clock), u user id, and the facts of it: d "    \
-      "the server's clock minus ours, in ms")                                                      \
+      "o (init, login, logout, claim, schema, clock), u user id, and the facts of it: d the "      \
+      "server's clock minus ours, in ms; or a process that writes: o open (pid, host, device, "    \
+      "program), close, killed (who: the session that is gone)")                                   \
     X(AVJ_E_REPAIR, "repair",                                                                      \
       "o (lost: stands in for a lost record, from, to; replaced: for what was no entry, d; "       \
       "repair: what was done, lost [[from, to], ...], kept, threads, messages)")                   \

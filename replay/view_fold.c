@@ -659,6 +659,15 @@ static enum avj_status fold_learned(struct avj_view *view, const struct avj_entr
     return AVJ_OK;
 }
 
+/* Who writes the journal, and until when: nothing of it shows in the view. */
+static bool is_coming_or_going(const struct avj_entry *e)
+{
+    struct avj_value op;
+    (void)avj_value_get(e->root, "o", &op);
+    return avj_value_text_is(op, "open") || avj_value_text_is(op, "close") ||
+           avj_value_text_is(op, "killed");
+}
+
 static enum avj_status fold_session(struct avj_view *view, const struct avj_entry *e)
 {
     struct avj_value op;
@@ -713,7 +722,7 @@ enum avj_status avj_fold(struct avj_view *view, const struct avj_entry *e, uint6
     case AVJ_E_CONFLICT:
         return fold_conflict(view, e, seq);
     case AVJ_E_SESSION:
-        return and_tell(view, e, fold_session(view, e));
+        return is_coming_or_going(e) ? AVJ_OK : and_tell(view, e, fold_session(view, e));
     case AVJ_E_REPAIR:
         return and_tell(view, e, fold_repair(view, e));
     case AVJ_E_STREAM:
