@@ -206,13 +206,17 @@ static void ids_release(struct fsck_ids *ids)
         free(ids->ids[i]);
 }
 
+static void finding_free(struct fsck_finding *finding)
+{
+    ids_release(&finding->threads);
+    ids_release(&finding->messages);
+    free(finding);
+}
+
 void fsck_findings_release(struct fsck_findings *list)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        ids_release(&list->items[i]->threads);
-        ids_release(&list->items[i]->messages);
-        free(list->items[i]);
-    }
+    for (size_t i = 0; i < list->count; i++)
+        finding_free(list->items[i]);
     free(list->items);
     memset(list, 0, sizeof(*list));
 }
@@ -256,9 +260,7 @@ void fsck_findings_join(struct fsck_findings *list, struct fsck_findings *from)
             free(finding);
         } else {
             list->failed = true;
-            ids_release(&finding->threads);
-            ids_release(&finding->messages);
-            free(finding);
+            finding_free(finding);
         }
     }
     for (int code = 0; code < FSCK_CODES; code++)
@@ -268,6 +270,19 @@ void fsck_findings_join(struct fsck_findings *list, struct fsck_findings *from)
     list->failed = list->failed || from->failed;
     free(from->items);
     memset(from, 0, sizeof(*from));
+}
+
+void fsck_findings_drop(struct fsck_findings *list, enum fsck_code code)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i]->code == code)
+            finding_free(list->items[i]);
+        else
+            list->items[kept++] = list->items[i];
+    list->count = kept;
+    list->by_severity[kinds[code].severity] -= list->by_code[code];
+    list->by_code[code] = 0;
 }
 
 void fsck_findings_close(struct fsck_findings *list)

@@ -215,10 +215,10 @@ enum avj_status fsck_fold_gap(struct fsck_fold *fold, uint64_t first, uint64_t l
 
 /* ---- the end ---- */
 
-enum avj_status fsck_fold_load_snapshots(struct fsck_fold *fold, int64_t deadline_ms)
+enum avj_status fsck_fold_load_snapshots(struct fsck_fold *fold, bool all, int64_t deadline_ms)
 {
     struct avj_source source = {fold->source, fsck_source_fetch};
-    return fsck_snapshots_load(fold->with.snapshots, fold->view, fold->folded_to, &source,
+    return fsck_snapshots_load(fold->with.snapshots, fold->view, fold->folded_to, &source, all,
                                deadline_ms);
 }
 

@@ -51,7 +51,8 @@ AVJ_CHECKED enum avj_status fsck_fold_gap(struct fsck_fold *fold, uint64_t first
                                           struct fsck_finding *finding);
 
 /* fsck_snapshots_load with the view as it is. */
-AVJ_CHECKED enum avj_status fsck_fold_load_snapshots(struct fsck_fold *fold, int64_t deadline_ms);
+AVJ_CHECKED enum avj_status fsck_fold_load_snapshots(struct fsck_fold *fold, bool all,
+                                                     int64_t deadline_ms);
 
 /* Adds the findings to the list, those that only the whole log shows too, and the view to the
  * summary. */
