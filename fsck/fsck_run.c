@@ -2,6 +2,7 @@
 #include "fsck/fsck.h"
 
 #include "fsck/fsck_check.h"
+#include "fsck/fsck_state.h"
 #include "journal/seal.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@ struct run {
     const struct fsck_sink *sink;
     const struct avj_io *io;
     int64_t deadline_ms;
+    struct fsck_mark mark;
     struct fsck_findings findings;
     struct fsck_snapshots snapshots;
     struct fsck_capture capture;
@@ -60,14 +62,61 @@ static void check_files(struct run *run)
     check_session_file(run);
 }
 
+static struct fsck_state state_of(struct run *run)
+{
+    return (struct fsck_state){.io = run->io,
+                               .file = run->options->state,
+                               .capture = &run->capture,
+                               .deep = run->options->deep,
+                               .mark = &run->mark,
+                               .summary = &run->summary,
+                               .findings = &run->findings,
+                               .fold = run->fold};
+}
+
+static void note(struct run *run, const char *text)
+{
+    if (text[0] && run->sink->note)
+        run->sink->note(run->sink->arg, text);
+}
+
+static enum avj_status go_on(struct run *run)
+{
+    struct fsck_state state = state_of(run);
+    char why[256];
+    if (!state.file)
+        return AVJ_OK;
+    enum avj_status status = fsck_state_load(&state, why);
+    note(run, why);
+    return status == AVJ_ENOMEM ? avj_fail(run->err, status, "out of memory") : AVJ_OK;
+}
+
+/* The time is over: how far it came is kept where it can be. */
+static void stop_here(struct run *run)
+{
+    struct fsck_state state = state_of(run);
+    struct avj_error err = {0};
+    const char *next = "";
+    if (state.file && (!run->mark.segments || !fsck_fold_is_whole(run->fold)))
+        next = "; with what was found so far it can not go on from there";
+    else if (state.file && fsck_state_save(&state, &err) != AVJ_OK)
+        note(run, err.message);
+    else if (state.file)
+        next = "; the same command goes on from there";
+    fsck_detail(fsck_findings_add(&run->findings, FSCK_UNFINISHED), "%llu records were checked%s",
+                (unsigned long long)run->summary.records, next);
+}
+
 static enum avj_status check_with(struct run *run, struct fsck_pipe *pipe)
 {
+    bool may_stop = !run->options->state; /* behind the last mark it goes on to the end */
     struct fsck_checking checking = {
         .capture = &run->capture,
         .findings = &run->findings,
         .pipe = pipe,
         .summary = &run->summary,
         .deadline_ms = run->deadline_ms,
+        .mark = run->options->state ? &run->mark : NULL,
         .progress = run->sink->progress,
         .progress_arg = run->sink->arg,
     };
@@ -79,7 +128,7 @@ static enum avj_status check_with(struct run *run, struct fsck_pipe *pipe)
     bool deep = run->options->deep;
     if (folded == AVJ_OK && status == AVJ_OK &&
         (deep || fsck_snapshots_any_unsure(&run->snapshots)))
-        folded = fsck_fold_load_snapshots(run->fold, deep, run->deadline_ms);
+        folded = fsck_fold_load_snapshots(run->fold, deep, may_stop ? run->deadline_ms : 0);
     if (folded == AVJ_ETIMEOUT)
         status = avj_fail(run->err, folded, "%s: the time allowed ran out", run->path);
     else if (folded != AVJ_OK)
@@ -109,13 +158,15 @@ static enum avj_status check_records(struct run *run)
         fsck_pipe_free(pipe);
         return avj_fail(run->err, AVJ_ENOMEM, "out of memory");
     }
-    enum avj_status status = check_with(run, pipe);
+    enum avj_status status = go_on(run);
+    if (status == AVJ_OK)
+        status = check_with(run, pipe);
     fsck_pipe_free(pipe);
     run->summary.complete = status == AVJ_OK;
-    if (status == AVJ_ETIMEOUT) {
-        fsck_detail(fsck_findings_add(&run->findings, FSCK_UNFINISHED), "%llu records were checked",
-                    (unsigned long long)run->summary.records);
-    }
+    if (status == AVJ_ETIMEOUT)
+        stop_here(run);
+    else if (status == AVJ_OK && o->state)
+        fsck_state_remove(run->io, o->state);
     if (status == AVJ_ENOMEM)
         return status;
     fsck_fold_finish(run->fold, &run->findings, &run->summary);

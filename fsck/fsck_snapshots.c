@@ -220,6 +220,16 @@ void fsck_snapshots_meet(struct fsck_snapshots *s, uint64_t seq, const void *dat
         compare_view(item, view);
 }
 
+void fsck_snapshots_meet_late(struct fsck_snapshots *s, struct avj_slice record)
+{
+    struct fsck_snapshot *item = &s->items[s->next];
+    if (record.data)
+        fsck_snapshots_meet(s, item->seq, record.data, record.len, NULL);
+    else
+        s->next++;
+    item->unsure = item->same_record;
+}
+
 bool fsck_snapshots_any_unsure(const struct fsck_snapshots *s)
 {
     bool any = false;

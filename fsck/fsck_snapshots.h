@@ -71,6 +71,10 @@ void fsck_snapshots_meet(struct fsck_snapshots *snapshots, uint64_t seq, const v
  */
 AVJ_CHECKED enum avj_status fsck_snapshots_verify(struct fsck_snapshots *snapshots, bool threads);
 
+/* The same for the next one, whose last record was passed over (data NULL: it could not be read
+ * again).  What folding it gave can not be compared any more: the snapshot has to be loaded. */
+void fsck_snapshots_meet_late(struct fsck_snapshots *snapshots, struct avj_slice record);
+
 bool fsck_snapshots_any_unsure(const struct fsck_snapshots *snapshots);
 
 /*
