@@ -15,6 +15,7 @@ enum option_id {
     OPTION_VERSION,
     OPTION_REPAIR,
     OPTION_SALVAGE,
+    OPTION_DRY_RUN,
     OPTION_REPORT,
     OPTION_DEEP,
 };
@@ -38,8 +39,11 @@ static const struct option_row rows[] = {
     {OPTION_VERBOSE, "verbose", no_argument, "", "what each finding means, and what was counted"},
     {OPTION_HELP, "help", no_argument, "", "this text"},
     {OPTION_VERSION, "version", no_argument, "", "the version"},
-    {OPTION_REPAIR, "repair", no_argument, "", NULL},
-    {OPTION_SALVAGE, "salvage", optional_argument, "", NULL},
+    {OPTION_REPAIR, "repair", no_argument, "",
+     "put damage right; what is replaced is kept in DIR/aside"},
+    {OPTION_DRY_RUN, "dry-run", no_argument, "", "with --repair: tell what would be done"},
+    {OPTION_SALVAGE, "salvage", required_argument, " OUTDIR",
+     "write all that can be read to OUTDIR, for avchat import"},
     {OPTION_REPORT, "report", optional_argument, "", NULL},
 };
 
@@ -50,8 +54,8 @@ static const struct option_row rows[] = {
 void fsck_options_help(FILE *out)
 {
     fputs("usage: avchat-fsck [OPTION]... DIR\n\n"
-          "Checks the journal in DIR, the folder that avchat init made.  Changes nothing; the\n"
-          "journal may be in use.\n\n",
+          "Checks the journal in DIR, the folder that avchat init made.  Changes nothing, but\n"
+          "with --repair; the journal may be in use, but not for that.\n\n",
           out);
     for (size_t i = 0; i < ROWS; i++) {
         char left[40];
@@ -60,7 +64,7 @@ void fsck_options_help(FILE *out)
         snprintf(left, sizeof(left), "--%s%s", rows[i].name, rows[i].placeholder);
         fprintf(out, "  %-24s %s\n", left, rows[i].help);
     }
-    fputs("\nexit: 0 clean, 4 damage, 8 the check could not be made, 16 wrong usage,\n"
+    fputs("\nexit: 0 clean, 1 repaired, 4 damage, 8 the check could not be made, 16 wrong usage,\n"
           "64 only the end of the log is not proven (an unsynced write, or no note of what was\n"
           "durable); the sum where several hold\n",
           out);
@@ -115,6 +119,15 @@ static void take(struct fsck_command_line *line, int id, const char *argument)
     case OPTION_DEEP:
         line->options.deep = true;
         break;
+    case OPTION_REPAIR:
+        line->repair = true;
+        break;
+    case OPTION_DRY_RUN:
+        line->dry_run = true;
+        break;
+    case OPTION_SALVAGE:
+        line->salvage = argument;
+        break;
     case OPTION_MAX_DURATION:
         read_duration(line, argument);
         break;
@@ -148,6 +161,14 @@ static void take_operands(struct fsck_command_line *line, int count, char **oper
         complain(line, "the folder's name is empty");
     else
         line->path = operands[0];
+    if (line->dry_run && !line->repair)
+        complain(line, "--dry-run goes with --repair: without it nothing is changed anyway");
+    if (line->repair && (line->salvage || line->options.audit || line->options.max_duration_ms))
+        complain(line, "--repair goes without --salvage, --audit and --max-duration");
+    if (line->salvage && (line->options.audit || line->options.max_duration_ms))
+        complain(line, "--salvage goes without --audit and --max-duration");
+    if (line->salvage && line->salvage[0] == 0)
+        complain(line, "--salvage: the folder's name is empty");
     if (line->options.audit_id && line->options.audit_id[0] == 0)
         complain(line, "--audit: the message's id is empty");
 }

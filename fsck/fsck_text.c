@@ -237,7 +237,7 @@ static void print_damage(FILE *out, const struct fsck_summary *s)
     counted(out, s->lost_records, "record");
     fputs(" lost; read: ", out);
     print_sizes(out, s);
-    fputs("; next: copy the folder before anything else, then see each finding\n", out);
+    fputs("; next: avchat-fsck --repair, which keeps the originals\n", out);
 }
 
 static void print_good(FILE *out, const struct fsck_summary *s)

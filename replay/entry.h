@@ -48,7 +48,9 @@ AVJ_BEGIN_C
     X(AVJ_E_SESSION, "session",                                                                    \
       "o (init, open, login, logout, claim, schema, clock), u user id, and the facts of it: d "    \
       "the server's clock minus ours, in ms")                                                      \
-    X(AVJ_E_REPAIR, "repair", "what a repair did")                                                 \
+    X(AVJ_E_REPAIR, "repair",                                                                      \
+      "o (lost: stands in for a lost record, from, to; replaced: for what was no entry, d; "       \
+      "repair: what was done, lost [[from, to], ...], kept, threads, messages)")                   \
     X(AVJ_E_SERVER, "server",                                                                      \
       "state of the embedded upstream: k table, c collection, i key, d value (absent: removed)")   \
     X(AVJ_E_HISTORY, "history",                                                                    \

@@ -602,6 +602,18 @@ static enum avj_status fold_gap(struct avj_view *view, const struct avj_entry *e
     return AVJ_OK;
 }
 
+/* Records are lost for good: whatever they said of the server's state is to be fetched anew. */
+static enum avj_status fold_repair(struct avj_view *view, const struct avj_entry *e)
+{
+    struct avj_value lost;
+    if (!avj_value_get(e->root, "lost", &lost) || lost.kind != AVJ_LIST || lost.len == 0)
+        return AVJ_OK;
+    view->gap_open = true;
+    free(view->swept);
+    view->swept = NULL;
+    return AVJ_OK;
+}
+
 static enum avj_status fold_init(struct avj_view *view, const struct avj_entry *e)
 {
     static const char *const keys[] = {"endpoint", "project", "database"};
@@ -696,8 +708,9 @@ enum avj_status avj_fold(struct avj_view *view, const struct avj_entry *e, uint6
         return fold_conflict(view, e, seq);
     case AVJ_E_SESSION:
         return and_tell(view, e, fold_session(view, e));
-    case AVJ_E_STREAM:
     case AVJ_E_REPAIR:
+        return and_tell(view, e, fold_repair(view, e));
+    case AVJ_E_STREAM:
     case AVJ_E_SERVER:
     case AVJ_E_HISTORY:
     case AVJ_ENTRY_TYPES:

@@ -3,6 +3,7 @@
 #include "tests/support/cases.h"
 
 #include "fsck/fsck_options.h"
+#include "tests/support/files.h"
 
 #define WORDS_MAX 8
 
@@ -11,8 +12,8 @@ struct options_case {
     const char *words[WORDS_MAX]; /* behind the program's name */
     enum fsck_command command;
     const char *complaint; /* part of it */
-    const char *path, *audit_id;
-    bool json, verbose, audit, deep;
+    const char *path, *audit_id, *salvage;
+    bool json, verbose, audit, deep, repair, dry_run;
     int64_t max_duration_ms;
 };
 
@@ -92,11 +93,43 @@ static const struct options_case cases[] = {
      {"--max-duration=5s", "d"},
      FSCK_DO_COMPLAIN,
      .complaint = "\"5s\""},
-    {"repairing comes later", {"--repair", "d"}, FSCK_DO_COMPLAIN, .complaint = "no --repair yet"},
-    {"salvaging comes later",
-     {"--salvage", "to", "d"},
+    {"a repair", {"--repair", "d"}, FSCK_DO_CHECK, .path = "d", .repair = true},
+    {"a repair may be tried",
+     {"d", "--dry-run", "--repair"},
+     FSCK_DO_CHECK,
+     .path = "d",
+     .repair = true,
+     .dry_run = true},
+    {"a trial without a repair is refused",
+     {"--dry-run", "d"},
      FSCK_DO_COMPLAIN,
-     .complaint = "no --salvage yet"},
+     .complaint = "goes with --repair"},
+    {"a repair does not audit",
+     {"--repair", "--audit", "d"},
+     FSCK_DO_COMPLAIN,
+     .complaint = "--repair goes without"},
+    {"a repair is not cut short",
+     {"--repair", "--max-duration=1", "d"},
+     FSCK_DO_COMPLAIN,
+     .complaint = "--repair goes without"},
+    {"a salvage", {"--salvage", "to", "d"}, FSCK_DO_CHECK, .path = "d", .salvage = "to"},
+    {"a salvage, with an equals sign",
+     {"--salvage=to", "d"},
+     FSCK_DO_CHECK,
+     .path = "d",
+     .salvage = "to"},
+    {"a salvage needs a folder to write to",
+     {"d", "--salvage"},
+     FSCK_DO_COMPLAIN,
+     .complaint = "needs a value"},
+    {"a salvage repairs nothing",
+     {"--repair", "--salvage", "to", "d"},
+     FSCK_DO_COMPLAIN,
+     .complaint = "goes without"},
+    {"a salvage does not audit",
+     {"--salvage", "to", "--audit", "d"},
+     FSCK_DO_COMPLAIN,
+     .complaint = "--salvage goes without"},
     {"reporting comes later",
      {"--report", "f.html", "d"},
      FSCK_DO_COMPLAIN,
@@ -118,6 +151,10 @@ static void parse(const struct options_case *c, struct fsck_command_line *line)
     for (int i = 0; i < argc - 1; i++) {
         if (line->path == copies[i])
             line->path = c->words[i];
+        if (line->salvage == copies[i])
+            line->salvage = c->words[i];
+        if (line->salvage == copies[i] + strlen("--salvage="))
+            line->salvage = c->words[i] + strlen("--salvage=");
         if (line->options.audit_id == copies[i])
             line->options.audit_id = c->words[i];
         if (line->options.audit_id == copies[i] + strlen("--audit="))
@@ -141,9 +178,10 @@ static void every_form_means_what_it_should(void **state)
         if (good && c->command == FSCK_DO_COMPLAIN)
             good = strstr(line.complaint, c->complaint) && !strchr(line.complaint, '\n');
         if (good && c->command == FSCK_DO_CHECK)
-            good = same(line.path, c->path) && same(line.options.audit_id, c->audit_id) &&
-                   line.json == c->json && line.verbose == c->verbose &&
-                   line.options.audit == c->audit && line.options.deep == c->deep &&
+            good = same(line.path, c->path) && same(line.salvage, c->salvage) &&
+                   same(line.options.audit_id, c->audit_id) && line.json == c->json &&
+                   line.verbose == c->verbose && line.options.audit == c->audit &&
+                   line.options.deep == c->deep &&
                    line.options.max_duration_ms == c->max_duration_ms;
         if (!good)
             print_error("%s: got command %d, \"%s\"\n", c->sentence, (int)line.command,
@@ -162,16 +200,44 @@ static void help_lists_what_there_is_and_nothing_else(void **state)
     assert_non_null(out);
     fsck_options_help(out);
     fclose(out);
-    for (size_t i = 0; i < 7; i++) {
-        static const char *const there[] = {"--json",         "--deep",    "--audit [MESSAGE-ID]",
-                                            "--max-duration", "--verbose", "--help",
-                                            "--version"};
+    for (size_t i = 0; i < 10; i++) {
+        static const char *const there[] = {"--json",          "--deep",    "--audit [MESSAGE-ID]",
+                                            "--max-duration",  "--verbose", "--help",
+                                            "--version",       "--repair",  "--dry-run",
+                                            "--salvage OUTDIR"};
         assert_contains(text, there[i]);
     }
-    for (size_t i = 0; i < 3; i++) {
-        static const char *const later[] = {"repair", "salvage", "report"};
+    for (size_t i = 0; i < 1; i++) {
+        static const char *const later[] = {"report"};
         assert_null(strstr(text, later[i]));
     }
+    free(text);
+}
+
+static void the_manual_has_the_options_of_the_help(void **state)
+{
+    (void)state;
+    char *text = NULL, *save = NULL;
+    size_t len;
+    const char *source = getenv("AVJ_SOURCE");
+    FILE *out = open_memstream(&text, &len);
+
+    if (!source)
+        skip();
+    assert_non_null(out);
+    fsck_options_help(out);
+    fclose(out);
+    char *path = test_path(source, "fsck/avchat-fsck.8");
+    char *manual = (char *)test_read_file(path, &len);
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        char item[64];
+        if (strncmp(line, "  --", 4) != 0)
+            continue;
+        snprintf(item, sizeof item, ".It Fl \\-%.*s", (int)strcspn(line + 4, " ="), line + 4);
+        assert_contains(manual, item);
+    }
+    free(manual);
+    free(path);
     free(text);
 }
 
@@ -180,6 +246,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form_means_what_it_should),
         cmocka_unit_test(help_lists_what_there_is_and_nothing_else),
+        cmocka_unit_test(the_manual_has_the_options_of_the_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
