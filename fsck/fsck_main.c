@@ -2,6 +2,7 @@
  * and the progress. */
 #include "fsck/fsck_options.h"
 #include "fsck/fsck_output.h"
+#include "fsck/fsck_report.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -62,16 +63,28 @@ static int check(const struct fsck_command_line *line)
         .out = stdout,
         .verbose = line->verbose,
         .err = &err,
-        .named_one = line->options.audit_id != NULL,
+        .of = line->options.audit_of,
     };
     struct fsck_sink sink;
     if (line->json)
         fsck_json_sink(&output, &sink);
     else
         fsck_text_sink(&output, &sink);
-    watch_progress(&sink);
-    return end(fsck_run(line->path, &line->options, &sink, &err), &err,
-               "the check could not be made");
+    /* What is told while the log is read must not meet the progress on the terminal. */
+    if (line->options.audit_of != FSCK_OF_ALL || !isatty(STDOUT_FILENO))
+        watch_progress(&sink);
+    struct fsck_report report = {.path = NULL};
+    struct fsck_sink outer = sink;
+    if (line->report)
+        fsck_report_begin(&report, line->report, &sink, &outer);
+    int code = fsck_run(line->path, &line->options, &outer, &err);
+    /* The check's own trouble is told first: it may be why there is no page. */
+    if (report.err.status != AVJ_OK && !(code & FSCK_FAILED))
+        err = report.err;
+    if (report.err.status != AVJ_OK)
+        code |= FSCK_FAILED;
+    fsck_report_release(&report);
+    return end(code, &err, "the check could not be made");
 }
 
 static int repair(const struct fsck_command_line *line)

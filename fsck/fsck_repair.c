@@ -102,7 +102,14 @@ static enum avj_status check_first(struct fsck_repair_run *run, const struct fsc
               by_first);
     if (run->blind)
         return avj_fail(run->err, AVJ_ENOMEM, "out of memory");
-    return code & FSCK_FAILED ? AVJ_END : AVJ_OK;
+    if (!(code & FSCK_FAILED))
+        return AVJ_OK;
+    struct avj_error why = *run->err;
+    (void)avj_fail(run->err, AVJ_EIO,
+                   "%s; nothing was changed: where the disk gives errors, copy the folder to "
+                   "another one first",
+                   why.message);
+    return AVJ_END;
 }
 
 /* ---- planning ---- */

@@ -23,7 +23,6 @@
 #define AVJ_SEGMENT_TARGET_DEFAULT  ((uint64_t)8 * 1024 * 1024)
 #define AVJ_SEGMENT_TARGET_MIN      ((uint64_t)64 * 1024)
 #define AVJ_LOCK_TIMEOUT_DEFAULT_MS 10000u
-#define AVJ_LEVEL_DEFAULT           3
 
 /* A place between two frames of the chain. */
 struct avj_place {
@@ -249,8 +248,11 @@ void avj_bear_witness(struct avj_journal *journal, unsigned slot, const struct a
 void avj_add_misfortune(struct avj_journal *journal, uint64_t first_seq, uint64_t last_seq);
 
 /* The same for records that are gone; what this handle appended among them is remembered until
- * avj_journal_sync() can tell.  Caller holds append_mutex and state_mutex. */
+ * avj_tell_lost.  Caller holds append_mutex and state_mutex. */
 void avj_lose_records(struct avj_journal *journal, uint64_t first_seq, uint64_t last_seq);
+
+/* AVJ_ESYNC, once, where records that this handle appended are gone. */
+AVJ_CHECKED enum avj_status avj_tell_lost(struct avj_journal *journal, struct avj_error *err);
 
 /* ---- carry.c ---- */
 

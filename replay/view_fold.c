@@ -323,8 +323,7 @@ static enum avj_status fold_drop(struct avj_view *view, const struct avj_entry *
     if (status != AVJ_OK)
         return status;
     unpark(c.edit.document);
-    for (size_t n = pending_up_to(c.edit.document, (uint64_t)upto); n > 0; n--)
-        avj_document_drop_pending(c.edit.document, 0);
+    avj_document_drop_first(c.edit.document, pending_up_to(c.edit.document, (uint64_t)upto));
     return change_end(view, &c, AVJ_OK, err);
 }
 
@@ -416,23 +415,31 @@ static enum avj_status put_row(struct avj_view *view, struct change *c, uint64_t
     return AVJ_OK;
 }
 
-/* Pending mutations as the plan wants them, from the last to the first so that places stay right.
- */
+static void trim(struct avj_pending *p, struct avj_blob *fields)
+{
+    avj_blob_release(&p->fields);
+    p->fields = *fields;
+    p->trimmed = p->loaded = true;
+    *fields = (struct avj_blob){0};
+}
+
+/* Pending mutations as the plan wants them. */
 static void carry_out(struct avj_document *d, struct avj_plan *plan)
 {
-    for (size_t i = plan->count; i > 0; i--) {
-        size_t at = i - 1;
-        if (plan->fates[at] == AVJ_FATE_SETTLED || plan->fates[at] == AVJ_FATE_LOST) {
-            avj_document_drop_pending(d, at);
-        } else if (plan->fates[at] == AVJ_FATE_TRIMMED) {
-            struct avj_pending *p = &d->pending[at];
-            avj_blob_release(&p->fields);
-            p->fields = plan->fields[at];
-            p->trimmed = p->loaded = true;
-            plan->fields[at] = (struct avj_blob){0};
+    size_t kept = 0;
+    for (size_t i = 0; i < d->pending_count; i++) {
+        enum avj_fate fate = i < plan->count ? plan->fates[i] : AVJ_FATE_KEEP;
+        if (fate != AVJ_FATE_KEEP)
             d->derived = false;
+        if (fate == AVJ_FATE_SETTLED || fate == AVJ_FATE_LOST) {
+            avj_blob_release(&d->pending[i].fields);
+            continue;
         }
+        if (fate == AVJ_FATE_TRIMMED)
+            trim(&d->pending[i], &plan->fields[i]);
+        d->pending[kept++] = d->pending[i];
     }
+    d->pending_count = kept;
     if (!d->pending_count)
         unpark(d);
 }
@@ -520,8 +527,7 @@ static enum avj_status keep_back(struct avj_document *d, size_t settled, struct 
 /* Nothing was sent: the mutations go, the rest stays as it is. */
 static void settle_only(struct avj_document *d, size_t settled)
 {
-    for (; settled > 0; settled--)
-        avj_document_drop_pending(d, 0);
+    avj_document_drop_first(d, settled);
     if (!avj_document_base(d))
         avj_blob_release(&d->kept);
     if (!d->pending_count)
@@ -653,6 +659,15 @@ static enum avj_status fold_learned(struct avj_view *view, const struct avj_entr
     return AVJ_OK;
 }
 
+/* Who writes the journal, and until when: nothing of it shows in the view. */
+static bool is_coming_or_going(const struct avj_entry *e)
+{
+    struct avj_value op;
+    (void)avj_value_get(e->root, "o", &op);
+    return avj_value_text_is(op, "open") || avj_value_text_is(op, "close") ||
+           avj_value_text_is(op, "killed");
+}
+
 static enum avj_status fold_session(struct avj_view *view, const struct avj_entry *e)
 {
     struct avj_value op;
@@ -707,7 +722,7 @@ enum avj_status avj_fold(struct avj_view *view, const struct avj_entry *e, uint6
     case AVJ_E_CONFLICT:
         return fold_conflict(view, e, seq);
     case AVJ_E_SESSION:
-        return and_tell(view, e, fold_session(view, e));
+        return is_coming_or_going(e) ? AVJ_OK : and_tell(view, e, fold_session(view, e));
     case AVJ_E_REPAIR:
         return and_tell(view, e, fold_repair(view, e));
     case AVJ_E_STREAM:

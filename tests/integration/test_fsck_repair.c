@@ -9,6 +9,9 @@
 #include "journal/mend.h"
 #include "replay/entry.h"
 #include "replay/sync.h"
+#include "tests/support/fault_io.h"
+
+#include <errno.h>
 
 /* ---- what a repair said ---- */
 
@@ -330,7 +333,7 @@ static void a_handle_that_was_open_goes_on(void **state)
     struct avj_journal *journal = open_it(f->dir);
 
     append(journal, f->records + 1, AVJ_DURABLE);
-    a_frame_in_the_middle(f->dir);
+    a_wrong_bit(f->dir); /* nothing is lost: nobody but the repair takes the lock */
     mend(f->dir, &m);
     assert_int_equal(m.code, FSCK_REPAIRED);
     struct avj_pack pack = {0};
@@ -342,6 +345,23 @@ static void a_handle_that_was_open_goes_on(void **state)
     avj_journal_close(journal);
     check(f->dir, &seen);
     assert_int_equal(seen.code, FSCK_CLEAN);
+}
+
+static void a_disk_that_gives_errors_is_not_written_to(void **state)
+{
+    struct fixture *f = *state;
+    struct fault_io *fault = fault_io_new(avj_io_posix());
+    struct fsck_options options = {.io = fault_io_table(fault)};
+    struct fsck_repair_sink quiet = {.arg = NULL};
+    struct avj_error err = {0};
+
+    a_frame_in_the_middle(f->dir);
+    fault_io_plan(fault,
+                  &(struct fault_plan){.calls = FAULT_IN(FAULT_PREAD), .nth = 20, .errnum = EIO});
+    assert_true(fsck_repair(f->dir, &options, NULL, &quiet, &err) & FSCK_FAILED);
+    assert_non_null(strstr(err.message, "nothing was changed"));
+    assert_int_equal(fault_io_count(fault, FAULT_IN(FAULT_RENAME) | FAULT_IN(FAULT_MKDIR)), 0);
+    fault_io_free(fault);
 }
 
 static void without_any_header_there_is_nothing_to_mend(void **state)
@@ -535,6 +555,7 @@ int main(void)
         WHOLE(a_dry_run_changes_nothing),
         WHOLE(a_writer_keeps_the_repair_out),
         WHOLE(a_handle_that_was_open_goes_on),
+        WHOLE(a_disk_that_gives_errors_is_not_written_to),
         WHOLE(without_any_header_there_is_nothing_to_mend),
         WHOLE(snapshots_of_lost_records_are_moved_aside),
         WHOLE(a_damaged_snapshot_is_moved_aside),

@@ -178,6 +178,31 @@ static void frames_are_found_in_any_file_at_any_place(void **state)
     free(inner);
 }
 
+static void what_only_looks_like_a_frame_is_not_believed(void **state)
+{
+    struct fixture *f = *state;
+    struct fsck_salvaged done;
+    struct lines lines;
+    struct avj_error err = {0};
+    char *other = test_path(f->folder, "other"), *path = segment_path(other, 1),
+         *junk = test_path(f->dir, "junk");
+    size_t len;
+
+    assert_ok(avj_journal_create(other, NULL, &err), err);
+    for (uint64_t i = 0; i < f->records + 3; i++)
+        append_bad_record(other, "no entry", 8);
+    uint8_t *data = test_read_file(path, &len);
+    test_write_file(junk, data + HEADER, len - HEADER); /* frames without their segment */
+    salvage_to(f, &done, &lines);
+    assert_int_equal(done.files, SEGMENTS + 1);
+    assert_int_equal(done.records, f->records);
+    free_lines(&lines);
+    free(data);
+    free(other);
+    free(path);
+    free(junk);
+}
+
 /* A large frame whose end is gone: what zstd gives up to there. */
 static void part_of_a_damaged_frame_is_had(void **state)
 {
@@ -340,6 +365,7 @@ int main(void)
         EMPTY(all_intact_messages_are_salvaged),
         WHOLE(frames_are_found_without_any_header),
         WHOLE(frames_are_found_in_any_file_at_any_place),
+        WHOLE(what_only_looks_like_a_frame_is_not_believed),
         EMPTY(part_of_a_damaged_frame_is_had),
         WHOLE(the_latest_state_wins_also_where_its_beginning_is_lost),
         WHOLE(what_lost_a_conflict_is_salvaged_too),

@@ -242,7 +242,8 @@ static void extend(struct maker *m, struct avj_journal *const *journals, size_t 
 
 static struct avj_store *open_store(const char *dir, bool snapshots)
 {
-    struct avj_store_options options = {.journal = quiet, .no_snapshots = !snapshots};
+    struct avj_store_options options = {
+        .journal = quiet, .no_snapshots = !snapshots, .anonymous = true};
     struct avj_store *store = NULL;
     struct avj_error err = {0};
 

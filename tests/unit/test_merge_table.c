@@ -40,6 +40,7 @@ static void rig_begin(struct rig *rig, const struct table_case *c)
 {
     *rig = (struct rig){.mem = mem_io_new(1)};
     rig->options.journal.io = mem_io_table(rig->mem);
+    rig->options.anonymous = true;
     assert_ok(avj_store_create("j", NULL, &rig->options, &rig->err), rig->err);
     rig_open(rig);
     for (size_t i = 0; c && i < BEFORE_MAX && c->before[i]; i++)
