@@ -223,13 +223,19 @@ static void ids_release(struct fsck_ids *ids)
         free(ids->ids[i]);
 }
 
+static void finding_free(struct fsck_finding *finding)
+{
+    ids_release(&finding->threads);
+    ids_release(&finding->messages);
+    for (size_t i = 0; i < FSCK_IDS_MAX; i++)
+        free(finding->titles[i]);
+    free(finding);
+}
+
 void fsck_findings_release(struct fsck_findings *list)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        ids_release(&list->items[i]->threads);
-        ids_release(&list->items[i]->messages);
-        free(list->items[i]);
-    }
+    for (size_t i = 0; i < list->count; i++)
+        finding_free(list->items[i]);
     free(list->items);
     memset(list, 0, sizeof(*list));
 }
@@ -273,9 +279,7 @@ void fsck_findings_join(struct fsck_findings *list, struct fsck_findings *from)
             free(finding);
         } else {
             list->failed = true;
-            ids_release(&finding->threads);
-            ids_release(&finding->messages);
-            free(finding);
+            finding_free(finding);
         }
     }
     for (int code = 0; code < FSCK_CODES; code++)
