@@ -23,7 +23,10 @@ struct check {
     /* the segment at hand */
     struct fsck_segment *segment;
     const struct fsck_segment *before; /* in the list of files; NULL: none */
-    bool followed;                     /* last_end and last_chain hold */
+    /* What frames that do not unpack need is damaged, and that was told: they are its loss. */
+    bool explained;
+    struct fsck_finding *cause; /* NULL: not kept */
+    bool followed;              /* last_end and last_chain hold */
     uint64_t last_end, last_chain;
     struct avj_frame_info frame; /* the last one met */
 };
@@ -189,9 +192,9 @@ static void lose_frame(struct check *c, struct fsck_finding *finding)
 {
     uint64_t first = c->frame.first_seq, last = first + c->frame.count - 1;
     if (finding) {
-        finding->first_seq = first;
+        finding->first_seq = finding->first_seq ? finding->first_seq : first;
         finding->last_seq = last;
-        finding->count = c->frame.count;
+        finding->count += c->frame.count;
     }
     c->with->summary->records -= c->frame.count;
     c->with->summary->lost_records += c->frame.count;
@@ -203,10 +206,18 @@ static enum avj_status on_damage(void *arg, enum avj_damage damage, uint64_t off
 {
     struct check *c = arg;
     (void)next_good; /* its frame() follows, and closes what is opened here */
+    if (damage == AVJ_DAMAGE_DECOMPRESS && c->explained) {
+        lose_frame(c, c->cause);
+        return AVJ_OK;
+    }
     struct fsck_finding *finding = report(c, code_of(damage), offset, len);
     if (damage == AVJ_DAMAGE_DECOMPRESS) {
         lose_frame(c, finding);
         return AVJ_OK;
+    }
+    if (damage == AVJ_DAMAGE_SEGMENT_HEADER || damage == AVJ_DAMAGE_DICTIONARY) {
+        c->explained = true;
+        c->cause = finding;
     }
     /* What stands beside the frames loses none of them by itself. */
     if (damage == AVJ_DAMAGE_DICTIONARY || damage == AVJ_DAMAGE_INDEX ||
@@ -413,6 +424,7 @@ static enum avj_status check_segment(struct check *c, size_t index)
     c->before = index ? s - 1 : NULL;
     look_for_hole(c, c->before ? c->before->number : 0, s->number);
     c->segment = s;
+    c->explained = false;
     c->followed = false;
     struct bounds b = bounds_of(c, index);
     enum avj_status status = AVJ_OK;

@@ -104,7 +104,9 @@ struct fsck_finding {
     uint64_t first_seq, last_seq;      /* 0: not known */
     uint64_t count;                    /* of what the title speaks of; 0: one, or not known */
     char detail[256];                  /* "" or one line of particulars */
+    int64_t after_ms, before_ms;       /* lost records were written between; 0: not known */
     struct fsck_ids threads, messages; /* known to be affected */
+    char *titles[FSCK_IDS_MAX];        /* of the threads; NULL: not known */
 };
 
 #define FSCK_FINDINGS_PER_KIND 100

@@ -2,6 +2,8 @@
 #include "fsck/fsck_fold.h"
 
 #include "fsck/fsck_docs.h"
+#include "fsck/fsck_titles.h"
+#include "replay/clock.h"
 #include "replay/snapshot.h"
 #include "replay/snapshot_file.h"
 
@@ -18,6 +20,8 @@ struct fsck_fold {
     uint64_t folded_to;              /* last record in the view */
     uint64_t gap_first;              /* first record that the view lacks, 0: none */
     uint64_t stored_segment, stored; /* bytes of the log in front of it */
+    int64_t seen_ms;                 /* when the last record was written, 0: not known */
+    struct fsck_finding *behind;     /* of the gap that the next record ends; NULL: none */
     uint64_t unknown;
     char unknown_names[160];
 };
@@ -178,11 +182,23 @@ static enum avj_status audit_record(struct fsck_fold *fold, const struct fsck_re
     return fsck_audit_record(fold->with.audit, at->seq, &beside, at->data, at->len);
 }
 
+/* Lost records were written between those that are there. */
+static void note_time(struct fsck_fold *fold, const struct avj_prepared *prepared)
+{
+    if (!prepared->glanced || prepared->glance.hlc <= 1)
+        return;
+    fold->seen_ms = avj_hlc_ms(prepared->glance.hlc);
+    if (fold->behind)
+        fold->behind->before_ms = fold->seen_ms;
+    fold->behind = NULL;
+}
+
 enum avj_status fsck_fold_record(struct fsck_fold *fold, const struct fsck_record *at)
 {
     struct avj_error err = {0};
     enum avj_status status = AVJ_OK;
     bool look = true, good = true;
+    note_time(fold, at->prepared);
     if (!fold->gap_first)
         status = fold_in(fold, at, &look, &err);
     bool refused = status == AVJ_EFORMAT;
@@ -210,6 +226,9 @@ enum avj_status fsck_fold_gap(struct fsck_fold *fold, uint64_t first, uint64_t l
                               struct fsck_finding *finding)
 {
     enum avj_status status = stop_view(fold, first);
+    if (finding)
+        finding->after_ms = fold->seen_ms;
+    fold->behind = finding;
     if (status == AVJ_OK)
         fsck_docs_gap(fold->docs, first, last ? last : UINT64_MAX, finding);
     return status;
@@ -365,4 +384,5 @@ void fsck_fold_finish(struct fsck_fold *fold, struct fsck_findings *findings,
     add_counts(fold, summary);
     add_alone(fold);
     fsck_findings_join(findings, &fold->findings);
+    fsck_titles_add(fold->view, findings);
 }
