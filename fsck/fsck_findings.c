@@ -297,6 +297,19 @@ void fsck_findings_join(struct fsck_findings *list, struct fsck_findings *from)
     memset(from, 0, sizeof(*from));
 }
 
+void fsck_findings_drop(struct fsck_findings *list, enum fsck_code code)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i]->code == code)
+            finding_free(list->items[i]);
+        else
+            list->items[kept++] = list->items[i];
+    list->count = kept;
+    list->by_severity[kinds[code].severity] -= list->by_code[code];
+    list->by_code[code] = 0;
+}
+
 void fsck_findings_close(struct fsck_findings *list)
 {
     for (int code = 0; code < FSCK_CODES; code++) {

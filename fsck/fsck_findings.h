@@ -126,6 +126,8 @@ void fsck_findings_release(struct fsck_findings *list);
 struct fsck_finding *fsck_findings_add(struct fsck_findings *list, enum fsck_code code);
 /* Moves all of `from`, which has none of the kinds that `list` has, behind those of the list. */
 void fsck_findings_join(struct fsck_findings *list, struct fsck_findings *from);
+/* Takes all of a kind away, as if they had not been found. */
+void fsck_findings_drop(struct fsck_findings *list, enum fsck_code code);
 /* Adds what was counted and not kept, as findings FSCK_MORE. */
 void fsck_findings_close(struct fsck_findings *list);
 /* Fills the detail; finding may be NULL. */
