@@ -195,7 +195,8 @@ static const struct fsck_kind kinds[FSCK_CODES] = {
                              "Nothing to do: the program does without it and makes another."},
     [FSCK_UNFINISHED] = {"AVJ-F050", FSCK_FOLD, FSCK_WARNING, "check not finished",
                          "The time allowed ran out; what was looked at is told here.",
-                         "Run again with a longer --max-duration, or without."},
+                         "Run again with a longer --max-duration or without, or with --state "
+                         "FILE, which lets the next check go on from there."},
     [FSCK_MORE] = {"AVJ-F051", FSCK_FOLD, FSCK_INFO, "more findings of one kind",
                    "They are counted but not listed one by one.",
                    "See the listed ones of that kind."},

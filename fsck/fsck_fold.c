@@ -264,7 +264,7 @@ enum avj_status fsck_fold_gap(struct fsck_fold *fold, uint64_t first, uint64_t l
 
 bool fsck_fold_is_whole(const struct fsck_fold *fold)
 {
-    return !fold->gap_first && !fold->findings.by_severity[FSCK_DAMAGED] && fold->folded_to;
+    return !fold->gap_first && !fold->findings.count && fold->folded_to;
 }
 
 uint64_t fsck_fold_last(const struct fsck_fold *fold)

@@ -46,13 +46,14 @@ AVJ_CHECKED enum avj_status fsck_fold_record(struct fsck_fold *fold,
 void fsck_fold_ahead(const struct fsck_fold *fold, const struct avj_prepared *prepared);
 
 /* Records first..last are lost (last 0: to the end); the view stays as it was before the first of
- * such gaps.  Only ids and times are added to `finding` (borrowed, NULL: none).  Errors: AVJ_ENOMEM. */
+ * such gaps.  Only ids and times are added to `finding` (borrowed, NULL: none).  Errors:
+ * AVJ_ENOMEM. */
 AVJ_CHECKED enum avj_status fsck_fold_gap(struct fsck_fold *fold, uint64_t first, uint64_t last,
                                           struct fsck_finding *finding);
 
 /* ---- what an earlier check has folded ---- */
 
-/* The view can be handed on: the log has no gap so far, and all entries were good. */
+/* The view can be handed on: the log has no gap so far, and nothing was found in its entries. */
 bool fsck_fold_is_whole(const struct fsck_fold *fold);
 uint64_t fsck_fold_last(const struct fsck_fold *fold); /* sequence number, 0: none */
 void fsck_fold_digest(const struct fsck_fold *fold, uint8_t digest[16]);
