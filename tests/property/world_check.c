@@ -290,12 +290,9 @@ bool check_replica(struct replica *r)
     return true;
 }
 
-/* What the program writes is nothing that the checker has to warn of.  Snapshots are not judged
- * here: one from before a compaction may say what the records that are left do not. */
-static bool is_wrong(const struct fsck_kind *kind, enum fsck_code code)
+/* What the program writes is nothing that the checker has to warn of. */
+static bool is_wrong(const struct fsck_kind *kind)
 {
-    if (code == FSCK_SNAPSHOT_STALE || code == FSCK_SNAPSHOT_DIFFERS)
-        return false;
     return kind->severity == FSCK_DAMAGED ||
            (kind->severity == FSCK_WARNING && kind->phase >= FSCK_DECODE);
 }
@@ -304,14 +301,14 @@ static void see_finding(void *arg, const struct fsck_finding *finding)
 {
     struct replica *r = arg;
     const struct fsck_kind *kind = fsck_kind(finding->code);
-    if (is_wrong(kind, finding->code))
+    if (is_wrong(kind))
         world_fail(r->world, "avchat-fsck tells of %s, %s: %s", kind->id, kind->title,
                    finding->detail);
 }
 
 static bool check_by_fsck(struct replica *r)
 {
-    struct fsck_options options = {.io = &r->io};
+    struct fsck_options options = {.io = &r->io, .deep = true};
     struct fsck_sink sink = {.arg = r, .finding = see_finding};
     struct avj_error err = {0};
     if (fsck_run("j", &options, &sink, &err) & FSCK_FAILED)
