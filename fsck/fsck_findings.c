@@ -147,9 +147,10 @@ static const struct fsck_kind kinds[FSCK_CODES] = {
                            "replayed that is there."},
     [FSCK_UNMATCHED_ACKS] = {"AVJ-F042", FSCK_FOLD, FSCK_WARNING,
                              "acknowledgements without a change",
-                             "The server settled changes that this journal does not hold as "
-                             "pending.",
-                             "Run avchat-fsck --audit to see which; nothing is lost by it."},
+                             "The server acknowledged a change of a document that this journal has "
+                             "never held before.",
+                             "Nothing is lost by it: avchat sync fetches what the server has, and "
+                             "avchat-fsck --audit tells what happened to a message."},
     [FSCK_NO_THREAD] =
         {"AVJ-F043", FSCK_FOLD, FSCK_INFO, "messages without a thread",
          "They are kept, and appear when their thread arrives.",
@@ -199,6 +200,11 @@ static const struct fsck_kind kinds[FSCK_CODES] = {
     [FSCK_MORE] = {"AVJ-F051", FSCK_FOLD, FSCK_INFO, "more findings of one kind",
                    "They are counted but not listed one by one.",
                    "See the listed ones of that kind."},
+    [FSCK_LATER] = {"AVJ-F052", FSCK_FOLD, FSCK_WARNING, "entry about a later record",
+                    "It settles, refuses or gives up changes up to a record that was written after "
+                    "it, which can not be: a defect of the program that wrote it.",
+                    "Report it with this line.  avchat-fsck --audit tells what became of the "
+                    "messages, and avchat sync compares with the server."},
 };
 
 const struct fsck_kind *fsck_kind(enum fsck_code code)
@@ -307,8 +313,8 @@ void fsck_findings_drop(struct fsck_findings *list, enum fsck_code code)
 
 void fsck_findings_close(struct fsck_findings *list)
 {
-    for (int code = 0; code < FSCK_MORE; code++) {
-        if (list->by_code[code] <= FSCK_FINDINGS_PER_KIND)
+    for (int code = 0; code < FSCK_CODES; code++) {
+        if (code == FSCK_MORE || list->by_code[code] <= FSCK_FINDINGS_PER_KIND)
             continue;
         struct fsck_finding *more = fsck_findings_add(list, FSCK_MORE);
         if (!more)

@@ -72,6 +72,7 @@ enum fsck_code {
     FSCK_SNAPSHOT_OTHER,
     FSCK_UNFINISHED,
     FSCK_MORE,
+    FSCK_LATER,
     FSCK_CODES,
 };
 

@@ -141,6 +141,31 @@ static enum avj_status not_fetched(struct fsck_fold *fold, const struct fsck_rec
     return stop_view(fold, at->seq);
 }
 
+/* What an entry says that can not be, as far as a glance tells.  An acknowledgement may well come
+ * for a change that realtime has told of before, or that was acknowledged already; not for one of a
+ * document that nobody has heard of. */
+static void judge(struct fsck_fold *fold, const struct fsck_record *at)
+{
+    const struct avj_glance *g = &at->prepared->glance;
+    if (!at->prepared->glanced || !g->has_document || g->upto <= 0)
+        return;
+    struct fsck_finding *finding = NULL;
+    if ((uint64_t)g->upto >= at->seq)
+        finding = bad_record(fold, FSCK_LATER, at, "");
+    else if (g->type == AVJ_E_ACK && !fold->gap_first &&
+             !avj_slots_find_key(&fold->view->slots, &at->prepared->key))
+        finding = bad_record(fold, FSCK_UNMATCHED_ACKS, at, "");
+    if (!finding)
+        return;
+    if (finding->code == FSCK_LATER)
+        fsck_detail(finding, "%s up to record %lld", avj_entry_type_name(g->type),
+                    (long long)g->upto);
+    if (g->entity == AVJ_THREAD)
+        fsck_ids_add(&finding->threads, g->id.data, g->id.len);
+    else if (g->entity == AVJ_MESSAGE)
+        fsck_ids_add(&finding->messages, g->id.data, g->id.len);
+}
+
 /* *look: the entry has to be looked at by itself. */
 static enum avj_status fold_in(struct fsck_fold *fold, const struct fsck_record *at, bool *look,
                                struct avj_error *err)
@@ -199,6 +224,7 @@ enum avj_status fsck_fold_record(struct fsck_fold *fold, const struct fsck_recor
     enum avj_status status = AVJ_OK;
     bool look = true, good = true;
     note_time(fold, at->prepared);
+    judge(fold, at);
     if (!fold->gap_first)
         status = fold_in(fold, at, &look, &err);
     bool refused = status == AVJ_EFORMAT;
@@ -238,7 +264,7 @@ enum avj_status fsck_fold_gap(struct fsck_fold *fold, uint64_t first, uint64_t l
 
 bool fsck_fold_is_whole(const struct fsck_fold *fold)
 {
-    return !fold->gap_first && !fold->findings.by_severity[FSCK_DAMAGED] && fold->folded_to;
+    return !fold->gap_first && !fold->findings.count && fold->folded_to;
 }
 
 uint64_t fsck_fold_last(const struct fsck_fold *fold)
@@ -343,12 +369,6 @@ static void add_counts(struct fsck_fold *fold, struct fsck_summary *summary)
     summary->conflicts = counts.conflicts;
     memcpy(summary->visible, counts.visible, sizeof(summary->visible));
     avj_view_digest(fold->view, summary->view_digest);
-    if (counts.unmatched_acks == 0)
-        return;
-    struct fsck_finding *finding = fsck_findings_add(&fold->findings, FSCK_UNMATCHED_ACKS);
-    if (finding)
-        finding->count = counts.unmatched_acks;
-    fsck_detail(finding, "%llu acknowledgements", (unsigned long long)counts.unmatched_acks);
 }
 
 static void add_alone(struct fsck_fold *fold)

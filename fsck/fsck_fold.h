@@ -53,7 +53,7 @@ AVJ_CHECKED enum avj_status fsck_fold_gap(struct fsck_fold *fold, uint64_t first
 
 /* ---- what an earlier check has folded ---- */
 
-/* The view can be handed on: the log has no gap so far, and all entries were good. */
+/* The view can be handed on: the log has no gap so far, and nothing was found in its entries. */
 bool fsck_fold_is_whole(const struct fsck_fold *fold);
 uint64_t fsck_fold_last(const struct fsck_fold *fold); /* sequence number, 0: none */
 void fsck_fold_digest(const struct fsck_fold *fold, uint8_t digest[16]);

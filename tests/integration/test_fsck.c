@@ -425,7 +425,7 @@ static void append_unmatched_ack(const char *dir)
 {
     struct avj_pack pack = {0};
 
-    avj_entry_begin(&pack, AVJ_E_ACK, (uint64_t)2 << 40, "session-a", AVJ_MESSAGE, "message-2", 5);
+    avj_entry_begin(&pack, AVJ_E_ACK, (uint64_t)2 << 40, "session-a", AVJ_MESSAGE, "unheard", 5);
     avj_pack_cstr(&pack, "r");
     avj_pack_cstr(&pack, "row-2");
     avj_pack_cstr(&pack, "s");
@@ -439,7 +439,6 @@ static void append_unmatched_ack(const char *dir)
     avj_pack_cstr(&pack, "content");
     avj_pack_cstr(&pack, "as upstream");
     append_record(dir, pack.data, pack.len);
-    append_record(dir, pack.data, pack.len); /* the second has nothing to settle */
     avj_pack_release(&pack);
 }
 

@@ -1,6 +1,8 @@
 /* What must hold in a world: see world.h. */
 #include "tests/property/world.h"
 
+#include "fsck/fsck.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -288,6 +290,32 @@ bool check_replica(struct replica *r)
     return true;
 }
 
+/* What the program writes is nothing that the checker has to warn of. */
+static bool is_wrong(const struct fsck_kind *kind)
+{
+    return kind->severity == FSCK_DAMAGED ||
+           (kind->severity == FSCK_WARNING && kind->phase >= FSCK_DECODE);
+}
+
+static void see_finding(void *arg, const struct fsck_finding *finding)
+{
+    struct replica *r = arg;
+    const struct fsck_kind *kind = fsck_kind(finding->code);
+    if (is_wrong(kind))
+        world_fail(r->world, "avchat-fsck tells of %s, %s: %s", kind->id, kind->title,
+                   finding->detail);
+}
+
+static bool check_by_fsck(struct replica *r)
+{
+    struct fsck_options options = {.io = &r->io, .deep = true};
+    struct fsck_sink sink = {.arg = r, .finding = see_finding};
+    struct avj_error err = {0};
+    if (fsck_run("j", &options, &sink, &err) & FSCK_FAILED)
+        world_fail(r->world, "avchat-fsck: %s", err.message);
+    return !r->world->failure[0];
+}
+
 bool check_replay(struct replica *r)
 {
     for (unsigned i = 0; i < 3; i++) { /* with snapshots, twice without */
@@ -303,7 +331,7 @@ bool check_replay(struct replica *r)
         if (!ok)
             return false;
     }
-    return true;
+    return check_by_fsck(r);
 }
 
 /* ---- all of them ---- */

@@ -73,6 +73,7 @@ static void ids_that_were_given_stay(void **state)
         {FSCK_SNAPSHOT_OTHER, "AVJ-F049"},
         {FSCK_UNFINISHED, "AVJ-F050"},
         {FSCK_MORE, "AVJ-F051"},
+        {FSCK_LATER, "AVJ-F052"},
     };
 
     assert_int_equal(sizeof given / sizeof given[0], FSCK_CODES);
