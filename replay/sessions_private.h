@@ -1,4 +1,5 @@
-/* What store.c needs of sessions.c: the entries that go with a session's first write and its end. */
+/* What store.c needs of sessions.c: the entries that go with a session's first write and its end.
+ */
 #ifndef AVJ_SESSIONS_PRIVATE_H
 #define AVJ_SESSIONS_PRIVATE_H
 

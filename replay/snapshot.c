@@ -102,16 +102,18 @@ static bool fits_moment(const struct avj_store *store, const struct avj_snapshot
     return !store->options.at_ms || avj_hlc_ms(h->hlc) <= store->options.at_ms;
 }
 
-/* *bad: it is of no use to anybody. */
+enum fate { FATE_STAYS, FATE_OUTDATED, FATE_BAD };
+
+/* *fate: what becomes of the file; bad is what is of no use to anybody. */
 static struct avj_view *open_one(struct avj_store *store, const struct avj_source *source,
-                                 uint64_t seq, bool *bad)
+                                 uint64_t seq, enum fate *fate)
 {
     const struct avj_io *io = io_of(store);
     char path[PATH_MAX_];
     struct avj_snapshot_header h;
     struct avj_view *view = NULL;
     struct avj_journal_info info;
-    *bad = false;
+    *fate = FATE_STAYS;
     if (!snapshot_path(avj_journal_path(store->journal), seq, ".snap", path))
         return NULL;
     int file = io->open(io->ctx, path, AVJ_OPEN_READ);
@@ -121,24 +123,32 @@ static struct avj_view *open_one(struct avj_store *store, const struct avj_sourc
     if (status == AVJ_OK) {
         /* Behind the log's end there may be a record that a power cut left there: it will not stay.
          */
-        *bad = !avj_snapshot_header_read(io, file, &h) || h.seq != seq || h.seq >= info.next_seq ||
-               memcmp(info.journal_id, h.journal_id, 16) != 0;
-        if (!*bad && fits_moment(store, &h))
-            *bad = avj_snapshot_take(io, file, &h, source, !store->options.journal.no_background,
-                                     &view) == AVJ_ECORRUPT;
+        bool good = avj_snapshot_header_read(io, file, &h) && h.seq == seq &&
+                    h.seq < info.next_seq && memcmp(info.journal_id, h.journal_id, 16) == 0;
+        if (good && fits_moment(store, &h))
+            status = avj_snapshot_take(io, file, &h, source, !store->options.journal.no_background,
+                                       &view);
+        if (!good || status == AVJ_ECORRUPT)
+            *fate = FATE_BAD;
+        else if (status == AVJ_ENOTFOUND)
+            *fate = FATE_OUTDATED;
     }
     (void)io->close(io->ctx, file);
     return view;
 }
 
-static void set_aside(struct avj_store *store, uint64_t seq)
+static void put_away(struct avj_store *store, uint64_t seq, enum fate fate)
 {
     const struct avj_io *io = io_of(store);
     char from[PATH_MAX_], to[PATH_MAX_];
     const char *journal = avj_journal_path(store->journal);
-    if (!store->options.read_only && snapshot_path(journal, seq, ".snap", from) &&
-        snapshot_path(journal, seq, ".bad", to))
+    if (fate == FATE_STAYS || store->options.read_only ||
+        !snapshot_path(journal, seq, ".snap", from) || !snapshot_path(journal, seq, ".bad", to))
+        return;
+    if (fate == FATE_BAD)
         (void)io->rename(io->ctx, from, to);
+    else
+        (void)io->unlink(io->ctx, from);
 }
 
 void avj_snapshot_open(struct avj_store *store, const struct avj_source *source)
@@ -146,10 +156,9 @@ void avj_snapshot_open(struct avj_store *store, const struct avj_source *source)
     struct names names;
     list(io_of(store), avj_journal_path(store->journal), &names);
     for (size_t i = 0; !store->view && i < names.count; i++) {
-        bool bad;
-        store->view = open_one(store, source, names.seqs[i], &bad);
-        if (bad)
-            set_aside(store, names.seqs[i]);
+        enum fate fate;
+        store->view = open_one(store, source, names.seqs[i], &fate);
+        put_away(store, names.seqs[i], fate);
         if (store->view)
             store->snapshot_seq = store->snapshot_tail = names.seqs[i];
     }

@@ -21,8 +21,8 @@ void avj_snapshot_open(struct avj_store *store, const struct avj_source *source)
 /* Starts one in the background where the log has grown enough; never waits. */
 void avj_snapshot_consider(struct avj_store *store);
 
-/* The same when open has replayed: at once where that was a large part of the log, so that a process
- * that is killed afterwards spares the next one the same; else in the background. */
+/* The same when open has replayed: at once where that was a large part of the log, so that a
+ * process that is killed afterwards spares the next one the same; else in the background. */
 void avj_snapshot_after_open(struct avj_store *store);
 
 /* Writes one where the log has grown enough, after waiting for the background. */
@@ -39,7 +39,8 @@ struct avj_snapshot_header;
 bool avj_snapshot_header_read(const struct avj_io *io, int file,
                               struct avj_snapshot_header *header);
 /* The view that an open snapshot holds, verified.  AVJ_ECORRUPT: it is damaged or stale, and of use
- * to nobody; AVJ_ENOMEM, AVJ_EIO: what was in the way may pass. */
+ * to nobody; AVJ_ENOTFOUND: the record that it ends with was compacted since, and nothing is wrong
+ * but that it can not be used; AVJ_ENOMEM, AVJ_EIO: what was in the way may pass. */
 AVJ_CHECKED enum avj_status avj_snapshot_take(const struct avj_io *io, int file,
                                               const struct avj_snapshot_header *header,
                                               const struct avj_source *source, bool threads,
