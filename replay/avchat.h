@@ -17,6 +17,7 @@
 #include "replay/schema.h"
 #include "replay/search.h"
 #include "replay/store.h"
+#include "replay/stream.h"
 #include "replay/sync.h"
 #include "replay/value.h"
 

@@ -697,6 +697,7 @@ enum avj_status avj_fold(struct avj_view *view, const struct avj_entry *e, uint6
     case AVJ_E_SESSION:
         return and_tell(view, e, fold_session(view, e));
     case AVJ_E_STREAM:
+        return avj_fold_stream(view, e, seq, err);
     case AVJ_E_REPAIR:
     case AVJ_E_SERVER:
     case AVJ_E_HISTORY:
