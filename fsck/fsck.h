@@ -1,17 +1,20 @@
 /*
  * The checker's core: reads a journal without changing it and tells what it found.
  *
- * fsck_run() takes a folder and options and calls the sink: findings in the order of the phases,
- * then what was audited, then one summary.  It prints nothing, so that tests and other front ends
- * call it directly.
+ * fsck_run() takes a folder and options and calls the sink: the journal, findings in the order of
+ * the phases, then what was audited, then one summary.  An audit of everything in a long log gives
+ * documents before the findings, while the log is read.  It prints nothing, so that tests and other
+ * front ends call it directly.
  *
  * Threading: one thread a run, which calls the sink; a long log is folded by a second one, so that
- * options->io is called from both.  Lifetime: whatever a sink's function is given is borrowed
- * during the call.
+ * options->io is called from both, and documents that are told while the log is read come from it
+ * (only progress may be told at the same time).  Lifetime: whatever a sink's function is given is
+ * borrowed during the call, but findings and the audit's summary until the run ends.
  */
 #ifndef FSCK_H
 #define FSCK_H
 
+#include "fsck/fsck_audit.h"
 #include "fsck/fsck_findings.h"
 
 #include "journal/io.h"
@@ -30,9 +33,11 @@ enum fsck_exit {
 
 struct fsck_options {        /* all zero: the defaults */
     const struct avj_io *io; /* NULL: avj_io_posix() */
-    bool deep; /* look twice where once is enough if the program is right: see the manual */
-    bool audit;
-    const char *audit_id;    /* NULL: every message */
+    bool deep;  /* look twice where once is enough if the program is right: see the manual */
+    bool audit; /* numbers are given to the sink, and events where audit_of says */
+    enum fsck_audit_of audit_of;
+    const char *audit_id;    /* borrowed */
+    int64_t audit_since_ms;  /* what is older is not told */
     int64_t max_duration_ms; /* 0: as long as it takes */
 };
 
@@ -54,11 +59,21 @@ struct fsck_summary {
     uint8_t view_digest[16];
 };
 
-struct fsck_audit_document;
-struct fsck_audit_summary;
+/* The files of the journal, for drawings of them. */
+struct fsck_file {
+    uint64_t number, size, first_seq;
+    bool sealed, header_good;
+};
+struct fsck_journal {
+    const char *path;
+    uint8_t id[16];
+    const struct fsck_file *files; /* segments */
+    size_t count;
+};
 
 struct fsck_sink { /* any function may be NULL */
     void *arg;
+    void (*journal)(void *arg, const struct fsck_journal *journal); /* the first, where known */
     void (*finding)(void *arg, const struct fsck_finding *finding);
     void (*audit)(void *arg, const struct fsck_audit_document *document);
     void (*audit_summary)(void *arg, const struct fsck_audit_summary *summary);

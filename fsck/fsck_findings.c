@@ -5,16 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEEP    "Copy the whole folder before doing anything else, and keep the copy."
-#define REFETCH " What the server had acknowledged can be fetched from it again into a new journal."
+#define KEEP    "Run avchat-fsck --repair: what is intact stays, and the originals are kept."
+#define REFETCH " Then avchat sync fetches again what the server had acknowledged."
 
 static const struct fsck_kind kinds[FSCK_CODES] = {
     [FSCK_NO_SEGMENTS] = {"AVJ-F001", FSCK_FILES, FSCK_DAMAGED, "no segment file",
                           "The folder that holds the log is empty: every record is gone.",
                           "Restore the segments folder from a backup."},
-    [FSCK_SEGMENT_MISSING] = {"AVJ-F002", FSCK_FILES, FSCK_DAMAGED, "segment missing",
-                              "A file of the log was deleted or renamed; its records are gone.",
-                              "Put the file back from a backup, under the name given here."},
+    [FSCK_SEGMENT_MISSING] =
+        {"AVJ-F002", FSCK_FILES, FSCK_DAMAGED, "segment missing",
+         "A file of the log was deleted or renamed; its records are gone.",
+         "Put the file back from a backup, under the name given here; else run avchat-fsck "
+         "--repair, which looks for it under other names."},
     [FSCK_UNREADABLE] = {"AVJ-F003", FSCK_FILES, FSCK_DAMAGED, "segment can not be read",
                          "The disk does not give the bytes of this file.",
                          "Copy the folder to another disk now, and have this one checked."},
@@ -24,7 +26,7 @@ static const struct fsck_kind kinds[FSCK_CODES] = {
     [FSCK_LEFTOVER] = {"AVJ-F005", FSCK_FILES, FSCK_WARNING, "leftover temporary file",
                        "A program died while it began a new segment; the file is not part of the "
                        "log.",
-                       "Nothing is lost; the file may be deleted."},
+                       "Nothing is lost; avchat-fsck --repair moves the file aside."},
     [FSCK_STRANGE_NAME] = {"AVJ-F006", FSCK_FILES, FSCK_WARNING, "unexpected file name",
                            "A file that is no segment lies among the segments.",
                            "If it is a renamed segment, give it its name back; else move it away."},
@@ -61,7 +63,7 @@ static const struct fsck_kind kinds[FSCK_CODES] = {
     [FSCK_DECOMPRESS] = {"AVJ-F016", FSCK_FRAMES, FSCK_DAMAGED, "frame does not decompress",
                          "The bytes are as written but do not unpack: a defect of the program "
                          "that wrote them.",
-                         KEEP " Report it with this folder's version and this line."},
+                         "Report it with this line.  " KEEP},
     [FSCK_UNSYNCED_TAIL] = {"AVJ-F017", FSCK_FRAMES, FSCK_INFO, "unsynced tail",
                             "The last write was cut short by a crash; nobody was told that it "
                             "was saved.",
@@ -80,16 +82,16 @@ static const struct fsck_kind kinds[FSCK_CODES] = {
     [FSCK_FOREIGN] = {"AVJ-F020", FSCK_CHAIN, FSCK_DAMAGED, "segment of another journal",
                       "The file was copied here from another journal; the records that belong "
                       "here are not in it.",
-                      "Move the file away and put the right one in its place."},
+                      "Put the right file in its place; else run avchat-fsck --repair."},
     [FSCK_MISPLACED] = {"AVJ-F021", FSCK_CHAIN, FSCK_DAMAGED, "segment under a wrong name",
                         "The file holds another segment than its name says: renamed, copied or "
                         "swapped.",
-                        "Give the files back their names; the number inside is given here."},
-    [FSCK_PREDECESSOR] = {"AVJ-F022", FSCK_CHAIN, FSCK_DAMAGED,
-                          "segment does not continue its predecessor",
-                          "One of the two files is another version than the one that was here: "
-                          "restored from a backup, or written by a copy of the journal.",
-                          "Put both files back from the same backup."},
+                        "Run avchat-fsck --repair, which puts files back by the number inside."},
+    [FSCK_PREDECESSOR] =
+        {"AVJ-F022", FSCK_CHAIN, FSCK_DAMAGED, "segment does not continue its predecessor",
+         "One of the two files is another version than the one that was here: "
+         "restored from a backup, or written by a copy of the journal.",
+         "Put both files back from the same backup; else run avchat-fsck --repair."},
     [FSCK_SHORT] = {"AVJ-F023", FSCK_CHAIN, FSCK_DAMAGED, "segment ends too early",
                     "Records at the end of the file are gone: it was cut off, overwritten with "
                     "zeros, or restored from an earlier backup.",
@@ -103,11 +105,12 @@ static const struct fsck_kind kinds[FSCK_CODES] = {
                               "More was once safely on the disk than is there now: the end of "
                               "the log was cut off, deleted, or restored from an earlier backup.",
                               KEEP REFETCH},
-    [FSCK_WITNESS_DIFFERS] = {"AVJ-F027", FSCK_CHAIN, FSCK_DAMAGED,
-                              "log differs from what was made durable",
-                              "The note of what was last made durable names a place that the log "
-                              "does not have: the segments are not those it was written for.",
-                              "Put the whole folder back from one backup, not parts of it."},
+    [FSCK_WITNESS_DIFFERS] =
+        {"AVJ-F027", FSCK_CHAIN, FSCK_DAMAGED, "log differs from what was made durable",
+         "The note of what was last made durable names a place that the log "
+         "does not have: the segments are not those it was written for.",
+         "Put the whole folder back from one backup, not parts of it; else run avchat-fsck "
+         "--repair."},
     [FSCK_INDEX] = {"AVJ-F028", FSCK_CHAIN, FSCK_DAMAGED, "index of a sealed segment wrong",
                     "The list of what stands where in the file is missing or tells of something "
                     "else; the records themselves are not affected by it.",

@@ -12,9 +12,10 @@ struct fsck_fold {
     struct fsck_fold_with with;
     struct fsck_source *source;
     struct avj_view *view;
-    struct fsck_docs *docs; /* behind the first gap */
-    uint64_t folded_to;     /* last record in the view */
-    uint64_t gap_first;     /* first record that the view lacks, 0: none */
+    struct fsck_docs *docs;          /* behind the first gap */
+    uint64_t folded_to;              /* last record in the view */
+    uint64_t gap_first;              /* first record that the view lacks, 0: none */
+    uint64_t stored_segment, stored; /* bytes of the log in front of it */
     uint64_t unknown;
     char unknown_names[160];
 };
@@ -84,7 +85,7 @@ static void note_unknown(struct fsck_fold *fold, struct avj_slice name)
 
 /* ---- entries, looked at one by one ---- */
 
-/* What needs every entry as a tree: the audit, documents behind a gap, names of unknown types.
+/* What needs every entry as a tree: documents behind a gap, names of unknown types.
  * *good: the record is an entry. */
 static enum avj_status look_at_entry(struct fsck_fold *fold, const struct fsck_record *at,
                                      bool *good)
@@ -103,8 +104,6 @@ static enum avj_status look_at_entry(struct fsck_fold *fold, const struct fsck_r
         note_unknown(fold, entry.type_name);
     if (fold->docs)
         status = fsck_docs_entry(fold->docs, &entry);
-    if (status == AVJ_OK && fold->with.audit)
-        status = fsck_audit_entry(fold->with.audit, at->seq, &entry);
     avj_entry_release(&entry);
     return status;
 }
@@ -147,12 +146,34 @@ static enum avj_status fold_in(struct fsck_fold *fold, const struct fsck_record 
         status = avj_view_apply_prepared(fold->view, at->seq, at->data, at->len, at->prepared, err);
     if (status == AVJ_OK || status == AVJ_EFORMAT)
         fold->folded_to = at->seq;
-    *look = fold->with.audit || fold->with.deep || status == AVJ_EFORMAT || *unknown != before;
+    *look = fold->with.deep || status == AVJ_EFORMAT || *unknown != before;
     if (status != AVJ_OK && status != AVJ_EFORMAT && status != AVJ_ENOMEM) {
         *look = true;
         status = not_fetched(fold, at, err);
     }
     return status;
+}
+
+/* Bytes of the log in front of a segment. */
+static uint64_t stored_before(struct fsck_fold *fold, uint64_t segment)
+{
+    const struct fsck_capture *c = fold->with.capture;
+    if (fold->stored_segment == segment)
+        return fold->stored;
+    fold->stored_segment = segment;
+    fold->stored = 0;
+    for (size_t i = 0; i < c->count && c->segments[i].number < segment; i++)
+        fold->stored += c->segments[i].size;
+    return fold->stored;
+}
+
+static enum avj_status audit_record(struct fsck_fold *fold, const struct fsck_record *at)
+{
+    struct fsck_audit_at beside = {
+        .stored = stored_before(fold, at->segment) + at->offset,
+        .pending = fold->gap_first ? UINT64_MAX : fold->view->counts.pending,
+    };
+    return fsck_audit_record(fold->with.audit, at->seq, &beside, at->data, at->len);
 }
 
 enum avj_status fsck_fold_record(struct fsck_fold *fold, const struct fsck_record *at)
@@ -169,6 +190,8 @@ enum avj_status fsck_fold_record(struct fsck_fold *fold, const struct fsck_recor
         status = look_at_entry(fold, at, &good);
     if (status == AVJ_OK && refused && good)
         bad_record(fold, FSCK_NOT_FOLDED, at, err.message);
+    if (status == AVJ_OK && fold->with.audit)
+        status = audit_record(fold, at);
     if (at->seq >= fsck_snapshots_next(fold->with.snapshots))
         fsck_snapshots_meet(fold->with.snapshots, at->seq, at->data, at->len,
                             fold->gap_first ? NULL : fold->view);

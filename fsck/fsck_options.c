@@ -1,6 +1,8 @@
 /* The command line: see fsck_options.h. */
 #include "fsck/fsck_options.h"
 
+#include "replay/moment.h"
+
 #include <getopt.h>
 #include <math.h>
 #include <stdlib.h>
@@ -15,8 +17,12 @@ enum option_id {
     OPTION_VERSION,
     OPTION_REPAIR,
     OPTION_SALVAGE,
+    OPTION_DRY_RUN,
     OPTION_REPORT,
     OPTION_DEEP,
+    OPTION_THREAD,
+    OPTION_MESSAGE,
+    OPTION_SINCE,
 };
 
 struct option_row {
@@ -24,13 +30,19 @@ struct option_row {
     const char *name;
     int argument; /* as getopt_long has it */
     const char *placeholder;
-    const char *help; /* NULL: not in this version */
+    const char *help;
 };
 
 static const struct option_row rows[] = {
     {OPTION_JSON, "json", no_argument, "", "one JSON object a finding, the summary last"},
     {OPTION_AUDIT, "audit", optional_argument, " [MESSAGE-ID]",
      "what happened to one message, or to every one"},
+    {OPTION_MESSAGE, "message", required_argument, " ID", "audit: this message"},
+    {OPTION_THREAD, "thread", required_argument, " ID", "audit: a thread and its messages"},
+    {OPTION_SINCE, "since", required_argument, " TIME",
+     "audit: from then on (2026-11-22, '2026-11-22 18:09', -2h)"},
+    {OPTION_REPORT, "report", required_argument, " FILE.html",
+     "all of it drawn, as one page for a browser"},
     {OPTION_DEEP, "deep", no_argument, "",
      "decode every entry in full, load every snapshot and compare"},
     {OPTION_MAX_DURATION, "max-duration", required_argument, " SECONDS",
@@ -38,9 +50,11 @@ static const struct option_row rows[] = {
     {OPTION_VERBOSE, "verbose", no_argument, "", "what each finding means, and what was counted"},
     {OPTION_HELP, "help", no_argument, "", "this text"},
     {OPTION_VERSION, "version", no_argument, "", "the version"},
-    {OPTION_REPAIR, "repair", no_argument, "", NULL},
-    {OPTION_SALVAGE, "salvage", optional_argument, "", NULL},
-    {OPTION_REPORT, "report", optional_argument, "", NULL},
+    {OPTION_REPAIR, "repair", no_argument, "",
+     "put damage right; what is replaced is kept in DIR/aside"},
+    {OPTION_DRY_RUN, "dry-run", no_argument, "", "with --repair: tell what would be done"},
+    {OPTION_SALVAGE, "salvage", required_argument, " OUTDIR",
+     "write all that can be read to OUTDIR, for avchat import"},
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -50,17 +64,15 @@ static const struct option_row rows[] = {
 void fsck_options_help(FILE *out)
 {
     fputs("usage: avchat-fsck [OPTION]... DIR\n\n"
-          "Checks the journal in DIR, the folder that avchat init made.  Changes nothing; the\n"
-          "journal may be in use.\n\n",
+          "Checks the journal in DIR, the folder that avchat init made.  Changes nothing, but\n"
+          "with --repair; the journal may be in use, but not for that.\n\n",
           out);
     for (size_t i = 0; i < ROWS; i++) {
         char left[40];
-        if (!rows[i].help)
-            continue;
         snprintf(left, sizeof(left), "--%s%s", rows[i].name, rows[i].placeholder);
         fprintf(out, "  %-24s %s\n", left, rows[i].help);
     }
-    fputs("\nexit: 0 clean, 4 damage, 8 the check could not be made, 16 wrong usage,\n"
+    fputs("\nexit: 0 clean, 1 repaired, 4 damage, 8 the check could not be made, 16 wrong usage,\n"
           "64 only the end of the log is not proven (an unsynced write, or no note of what was\n"
           "durable); the sum where several hold\n",
           out);
@@ -89,31 +101,56 @@ static void read_duration(struct fsck_command_line *line, const char *text)
         line->options.max_duration_ms = (int64_t)(seconds * 1000) + (seconds < 0.001);
 }
 
-static const struct option_row *row_of(int id)
+static void audit_of(struct fsck_command_line *line, enum fsck_audit_of of, const char *id)
 {
-    for (size_t i = 0; i < ROWS; i++)
-        if (rows[i].id == id)
-            return &rows[i];
-    return NULL;
+    if (line->options.audit_id)
+        complain(line, "one id at a time: \"%.60s\" is too many", id);
+    else if (!id[0])
+        complain(line, "--audit: the id is empty");
+    line->options.audit_of = of;
+    line->options.audit_id = id;
+    line->named |= of != FSCK_OF_ID;
 }
 
 static void take(struct fsck_command_line *line, int id, const char *argument)
 {
-    const struct option_row *row = row_of(id);
-    if (row && !row->help) {
-        complain(line, "this version has no --%s yet: it checks, explains and audits", row->name);
-        return;
-    }
     switch (id) {
     case OPTION_JSON:
         line->json = true;
         break;
     case OPTION_AUDIT:
-        line->options.audit = true;
-        line->options.audit_id = argument;
+        line->audit = true;
+        if (argument)
+            audit_of(line, FSCK_OF_ID, argument);
+        break;
+    case OPTION_MESSAGE:
+        audit_of(line, FSCK_OF_MESSAGE, argument);
+        break;
+    case OPTION_THREAD:
+        audit_of(line, FSCK_OF_THREAD, argument);
+        break;
+    case OPTION_SINCE:
+        line->since = true;
+        if (!avj_moment_parse(argument, &line->options.audit_since_ms))
+            complain(line,
+                     "--since takes a time (2026-11-22, '2026-11-22 18:09', -2h, -3d), not "
+                     "\"%.40s\"",
+                     argument);
+        break;
+    case OPTION_REPORT:
+        line->report = argument;
         break;
     case OPTION_DEEP:
         line->options.deep = true;
+        break;
+    case OPTION_REPAIR:
+        line->repair = true;
+        break;
+    case OPTION_DRY_RUN:
+        line->dry_run = true;
+        break;
+    case OPTION_SALVAGE:
+        line->salvage = argument;
         break;
     case OPTION_MAX_DURATION:
         read_duration(line, argument);
@@ -132,11 +169,23 @@ static void take(struct fsck_command_line *line, int id, const char *argument)
     }
 }
 
+/* A report needs the audit's numbers, not its events. */
+static void settle_audit(struct fsck_command_line *line)
+{
+    if (!line->audit && (line->named || line->since))
+        complain(line, "--message, --thread and --since belong to --audit");
+    if (line->report && !line->report[0])
+        complain(line, "--report: the file's name is empty");
+    line->options.audit = line->audit || line->report;
+    if (!line->audit)
+        line->options.audit_of = FSCK_OF_NONE;
+}
+
 /* DIR, or MESSAGE-ID DIR behind an --audit that was given no id with "=". */
 static void take_operands(struct fsck_command_line *line, int count, char **operands)
 {
-    if (count == 2 && line->options.audit && !line->options.audit_id) {
-        line->options.audit_id = operands[0];
+    if (count == 2 && line->audit && !line->options.audit_id) {
+        audit_of(line, FSCK_OF_ID, operands[0]);
         operands++;
         count--;
     }
@@ -148,8 +197,15 @@ static void take_operands(struct fsck_command_line *line, int count, char **oper
         complain(line, "the folder's name is empty");
     else
         line->path = operands[0];
-    if (line->options.audit_id && line->options.audit_id[0] == 0)
-        complain(line, "--audit: the message's id is empty");
+    settle_audit(line);
+    if (line->dry_run && !line->repair)
+        complain(line, "--dry-run goes with --repair: without it nothing is changed anyway");
+    if (line->repair && (line->salvage || line->options.audit || line->options.max_duration_ms))
+        complain(line, "--repair goes without --salvage, --audit, --report and --max-duration");
+    if (line->salvage && (line->options.audit || line->options.max_duration_ms))
+        complain(line, "--salvage goes without --audit, --report and --max-duration");
+    if (line->salvage && line->salvage[0] == 0)
+        complain(line, "--salvage: the folder's name is empty");
 }
 
 void fsck_options_parse(int argc, char **argv, struct fsck_command_line *line)

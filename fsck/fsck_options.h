@@ -16,6 +16,10 @@ struct fsck_command_line {
     struct fsck_options options; /* strings point into argv */
     const char *path;
     bool json, verbose;
+    bool audit, named, since; /* asked for */
+    const char *report;       /* file to write; NULL: none */
+    bool repair, dry_run;
+    const char *salvage; /* folder to write to; NULL: none */
     char complaint[256]; /* with FSCK_DO_COMPLAIN: one line */
 };
 

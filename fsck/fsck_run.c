@@ -4,6 +4,7 @@
 #include "fsck/fsck_check.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -82,7 +83,14 @@ static enum avj_status check_with(struct run *run, struct fsck_pipe *pipe)
 static enum avj_status check_records(struct run *run)
 {
     const struct fsck_options *o = run->options;
-    run->audit = o->audit ? fsck_audit_new(o->audit_id) : NULL;
+    run->audit = o->audit ? fsck_audit_new(&(struct fsck_audit_with){
+                                .of = o->audit_of,
+                                .id = o->audit_id,
+                                .since_ms = o->audit_since_ms,
+                                .document = run->sink->audit,
+                                .arg = run->sink->arg,
+                            })
+                          : NULL;
     run->fold = fsck_fold_new(&(struct fsck_fold_with){
         .capture = &run->capture,
         .snapshots = &run->snapshots,
@@ -117,6 +125,25 @@ static enum avj_status check_all(struct run *run)
         return status;
     check_files(run);
     return check_records(run);
+}
+
+static void tell_journal(struct run *run)
+{
+    const struct fsck_capture *c = &run->capture;
+    struct fsck_file *files = run->sink->journal ? calloc(c->count + 1, sizeof(*files)) : NULL;
+    if (!files)
+        return;
+    for (size_t i = 0; i < c->count; i++) {
+        const struct fsck_segment *segment = &c->segments[i];
+        bool good = segment->status == AVJ_OK;
+        files[i] =
+            (struct fsck_file){segment->number, segment->size, good ? segment->header.first_seq : 0,
+                               good && segment->header.sealed, good};
+    }
+    struct fsck_journal journal = {.path = run->path, .files = files, .count = c->count};
+    memcpy(journal.id, c->journal_id, sizeof(journal.id));
+    run->sink->journal(run->sink->arg, &journal);
+    free(files);
 }
 
 static void tell_findings(struct run *run)
@@ -167,9 +194,13 @@ int fsck_run(const char *path, const struct fsck_options *options, const struct 
     enum avj_status status = check_all(&run);
     if (sink->progress)
         sink->progress(sink->arg, 1, 1);
+    tell_journal(&run);
     tell_findings(&run);
-    if (run.audit && status != AVJ_ENOMEM)
-        fsck_audit_finish(run.audit, sink->audit, sink->audit_summary, sink->arg);
+    if (run.audit && status != AVJ_ENOMEM) {
+        const struct fsck_audit_summary *audited = fsck_audit_finish(run.audit);
+        if (sink->audit_summary)
+            sink->audit_summary(sink->arg, audited);
+    }
     tell_summary(&run, status);
     release(&run);
     return run.summary.exit_code;

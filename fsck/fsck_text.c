@@ -1,17 +1,13 @@
 /* Text for people: see fsck_output.h. */
 #include "fsck/fsck_output.h"
 
-#include "replay/clock.h"
-
 #include <inttypes.h>
 #include <string.h>
 
-#define NUMBER_TEXT 28
-
 /* 1234567 as "1,234,567". */
-static const char *grouped(uint64_t value, char out[NUMBER_TEXT])
+const char *fsck_grouped(uint64_t value, char out[FSCK_NUMBER_TEXT])
 {
-    char digits[NUMBER_TEXT];
+    char digits[FSCK_NUMBER_TEXT];
     size_t len = (size_t)snprintf(digits, sizeof(digits), "%" PRIu64, value), used = 0;
     for (size_t i = 0; i < len; i++) {
         if (i > 0 && (len - i) % 3 == 0)
@@ -25,22 +21,15 @@ static const char *grouped(uint64_t value, char out[NUMBER_TEXT])
 /* "1 record", "2 records" */
 static void counted(FILE *out, uint64_t value, const char *noun)
 {
-    char text[NUMBER_TEXT];
-    fprintf(out, "%s %s%s", grouped(value, text), noun, value == 1 ? "" : "s");
+    char text[FSCK_NUMBER_TEXT];
+    fprintf(out, "%s %s%s", fsck_grouped(value, text), noun, value == 1 ? "" : "s");
 }
 
 /* Text from the journal may hold anything: a terminal gets no control characters from it. */
-static void plain(FILE *out, const char *text)
+void fsck_plain(FILE *out, const char *text)
 {
     for (; *text; text++)
         fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
-}
-
-static void text_time(FILE *out, int64_t ms)
-{
-    char text[AVJ_TIME_TEXT];
-    avj_time_format(ms, text);
-    fputs(text, out);
 }
 
 static void print_ids(FILE *out, const char *what, const struct fsck_ids *ids)
@@ -50,7 +39,7 @@ static void print_ids(FILE *out, const char *what, const struct fsck_ids *ids)
     fprintf(out, "    affected %s:", what);
     for (size_t i = 0; i < ids->count; i++) {
         fputs(i ? ", " : " ", out);
-        plain(out, ids->ids[i]);
+        fsck_plain(out, ids->ids[i]);
     }
     fputs(ids->more ? " and more\n" : "\n", out);
 }
@@ -81,7 +70,7 @@ static void text_finding(void *arg, const struct fsck_finding *f)
     fprintf(out, "%s %s: %s", kind->id, fsck_severity_name(kind->severity), kind->title);
     if (f->detail[0]) {
         fputs(": ", out);
-        plain(out, f->detail);
+        fsck_plain(out, f->detail);
     }
     fputc('\n', out);
     print_place(out, f);
@@ -90,122 +79,6 @@ static void text_finding(void *arg, const struct fsck_finding *f)
     if (output->verbose)
         fprintf(out, "    %s\n", kind->meaning);
     fprintf(out, "    next: %s\n", kind->next);
-}
-
-static void print_event(FILE *out, const struct fsck_event *e)
-{
-    fputs("  ", out);
-    text_time(out, e->at_ms);
-    fprintf(out, "  %s, record %" PRIu64, fsck_event_name(e->kind), e->seq);
-    if (e->count > 1) {
-        fputs(" and ", out);
-        counted(out, e->count - 1, "more");
-    }
-    if (e->upto)
-        fprintf(out, ", up to %" PRIu64, e->upto);
-    if (e->version) {
-        fputs(", version ", out);
-        plain(out, e->version);
-    }
-    if (e->status)
-        fprintf(out, ", status %" PRId64, e->status);
-    if (e->note && e->note[0]) {
-        fputs(", ", out);
-        plain(out, e->note);
-    }
-    if (e->waited_ms >= 0)
-        fprintf(out, ", acknowledged after %" PRId64 " ms", e->waited_ms);
-    if (e->session[0]) {
-        fputs(", session ", out);
-        plain(out, e->session);
-    }
-    fputc('\n', out);
-}
-
-static void text_audit(void *arg, const struct fsck_audit_document *d)
-{
-    struct fsck_output *output = arg;
-    FILE *out = output->out;
-    fprintf(out, "%s ", avj_schema(d->entity)->kind);
-    plain(out, d->id);
-    if (d->thread) {
-        fputs(", thread ", out);
-        plain(out, d->thread);
-    }
-    fputc('\n', out);
-    for (size_t i = 0; i < d->count; i++)
-        print_event(out, &d->events[i]);
-}
-
-static void print_gaps(FILE *out, const struct fsck_audit_summary *s)
-{
-    for (size_t i = 0; i < s->gap_count; i++) {
-        const struct fsck_audit_gap *g = &s->gaps[i];
-        fputs("gap: opened ", out);
-        if (g->opened_seq)
-            text_time(out, g->opened_ms);
-        else
-            fputs("before the log begins", out);
-        if (g->why) {
-            fputs(" (", out);
-            plain(out, g->why);
-            fputs(")", out);
-        }
-        if (g->closed_seq) {
-            fputs(", closed ", out);
-            text_time(out, g->closed_ms);
-            fputc('\n', out);
-        } else {
-            fputs(", still open\n", out);
-        }
-    }
-}
-
-static void print_sessions(FILE *out, const struct fsck_audit_summary *s)
-{
-    for (size_t i = 0; i < s->session_count; i++) {
-        const struct fsck_audit_session *session = &s->sessions[i];
-        fputs("session ", out);
-        plain(out, session->id[0] ? session->id : "(none)");
-        fputs(", ", out);
-        text_time(out, session->at_ms);
-        if (session->facts && session->facts[0]) {
-            fputs(": ", out);
-            plain(out, session->facts);
-        }
-        fputc('\n', out);
-    }
-}
-
-static void text_audit_summary(void *arg, const struct fsck_audit_summary *s)
-{
-    struct fsck_output *output = arg;
-    FILE *out = output->out;
-    if (s->documents == 0)
-        fputs(output->named_one ? "audit: no document has that id\n" : "audit: no messages\n", out);
-    print_sessions(out, s);
-    print_gaps(out, s);
-    fputs("audit: ", out);
-    counted(out, s->documents, "document");
-    fputs(", ", out);
-    counted(out, s->changes, "change");
-    fprintf(out, " (%" PRIu64 " acknowledged, %" PRIu64 " pending), ", s->acknowledged, s->pending);
-    counted(out, s->attempts, "attempt");
-    fprintf(out, ", %" PRIu64 " rejected, %" PRIu64 " from elsewhere, ", s->rejected, s->remote);
-    counted(out, s->conflicts, "conflict");
-    fputs(", ", out);
-    counted(out, s->gap_count, "gap");
-    fputc('\n', out);
-    if (s->ack_p50_ms >= 0)
-        fprintf(out,
-                "time to acknowledgement: p50 %" PRId64 " ms, p95 %" PRId64 " ms, max %" PRId64
-                " ms\n",
-                s->ack_p50_ms, s->ack_p95_ms, s->ack_max_ms);
-    if (s->depth_max) {
-        fprintf(out, "outbox: at most %" PRIu64 " waiting, at ", s->depth_max);
-        text_time(out, s->depth_max_ms);
-        fputc('\n', out);
-    }
 }
 
 static void print_sizes(FILE *out, const struct fsck_summary *s)
@@ -237,7 +110,7 @@ static void print_damage(FILE *out, const struct fsck_summary *s)
     counted(out, s->lost_records, "record");
     fputs(" lost; read: ", out);
     print_sizes(out, s);
-    fputs("; next: copy the folder before anything else, then see each finding\n", out);
+    fputs("; next: avchat-fsck --repair, which keeps the originals\n", out);
 }
 
 static void print_good(FILE *out, const struct fsck_summary *s)
@@ -286,8 +159,8 @@ void fsck_text_sink(struct fsck_output *output, struct fsck_sink *sink)
     *sink = (struct fsck_sink){
         .arg = output,
         .finding = text_finding,
-        .audit = text_audit,
-        .audit_summary = text_audit_summary,
+        .audit = fsck_text_audit,
+        .audit_summary = fsck_text_audit_summary,
         .summary = text_summary,
     };
 }

@@ -115,6 +115,8 @@ struct appending {
     const struct avj_slice *records;
     size_t count;
     enum avj_durability durability;
+    bool (*stands)(void *arg, uint64_t next_seq); /* NULL: on no condition */
+    void *arg;
     struct avj_payload payload;
     uint64_t first_seq, misfortunes;
 };
@@ -125,6 +127,8 @@ static enum avj_status make_room(struct avj_journal *j, const struct appending *
     enum avj_status status = avj_tail_catch_up(j, true, err);
     if (status != AVJ_OK)
         return status;
+    if (a->stands && !a->stands(a->arg, j->tail.next_seq))
+        return avj_fail(err, AVJ_ECHANGED, "journal %s: others have appended since", j->path);
     avj_look_for_dictionary(j);
     bool outdated = j->waiting_dictionary && j->waiting_dictionary != j->segment.dictionary.hash &&
                     j->tail.offset > j->segment.frames_at;
@@ -184,22 +188,38 @@ static enum avj_status writable(struct avj_journal *j, struct avj_error *err)
     return failed ? avj_sync_failed(j, EIO, err) : AVJ_OK;
 }
 
+static enum avj_status append_all(struct avj_journal *j, struct appending *a, uint64_t *first_seq,
+                                  struct avj_error *err)
+{
+    enum avj_status status = writable(j, err);
+    if (status != AVJ_OK)
+        return status;
+    pthread_mutex_lock(&j->append_mutex);
+    status = append(j, a, err);
+    pthread_mutex_unlock(&j->append_mutex);
+    if (status == AVJ_OK && a->durability == AVJ_DURABLE)
+        status = avj_sync_up_to(j, a->first_seq + a->count - 1, a->misfortunes, err);
+    if ((status == AVJ_OK || status == AVJ_EUNSYNCED) && first_seq)
+        *first_seq = a->first_seq;
+    return status;
+}
+
 enum avj_status avj_journal_append(struct avj_journal *j, const struct avj_slice *records,
                                    size_t count, enum avj_durability durability,
                                    uint64_t *first_seq, struct avj_error *err)
 {
     struct appending a = {.records = records, .count = count, .durability = durability};
-    enum avj_status status = writable(j, err);
-    if (status != AVJ_OK)
-        return status;
-    pthread_mutex_lock(&j->append_mutex);
-    status = append(j, &a, err);
-    pthread_mutex_unlock(&j->append_mutex);
-    if (status == AVJ_OK && durability == AVJ_DURABLE)
-        status = avj_sync_up_to(j, a.first_seq + count - 1, a.misfortunes, err);
-    if ((status == AVJ_OK || status == AVJ_EUNSYNCED) && first_seq)
-        *first_seq = a.first_seq;
-    return status;
+    return append_all(j, &a, first_seq, err);
+}
+
+enum avj_status avj_journal_append_if(struct avj_journal *j, const struct avj_slice *records,
+                                      size_t count, enum avj_durability durability,
+                                      bool (*stands)(void *arg, uint64_t next_seq), void *arg,
+                                      uint64_t *first_seq, struct avj_error *err)
+{
+    struct appending a = {
+        .records = records, .count = count, .durability = durability, .stands = stands, .arg = arg};
+    return append_all(j, &a, first_seq, err);
 }
 
 enum avj_status avj_journal_sync(struct avj_journal *j, struct avj_error *err)

@@ -96,9 +96,11 @@ static bool make_room(struct fetch_segment *s)
     return true;
 }
 
-static struct fetch_frame *new_frame(struct fetch_segment *s, const struct avj_frame_info *info)
+static struct fetch_frame *new_frame(struct fetch_segment *s, const struct avj_frame_info *info,
+                                     uint32_t parts)
 {
-    size_t cost = sizeof(struct fetch_frame) + info->count * sizeof(uint32_t) + info->raw_len;
+    size_t cost = sizeof(struct fetch_frame) + info->count * sizeof(uint32_t) +
+                  parts * sizeof(struct avj_part) + info->raw_len;
     struct fetch_frame *frame = make_room(s) ? malloc(cost) : NULL;
     if (!frame)
         return NULL;
@@ -106,7 +108,9 @@ static struct fetch_frame *new_frame(struct fetch_segment *s, const struct avj_f
     frame->segment = s;
     frame->info = *info;
     frame->cost = cost;
-    frame->raw = (uint8_t *)(frame->at + info->count);
+    frame->part_count = parts;
+    frame->parts = (struct avj_part *)(void *)(frame->at + info->count);
+    frame->raw = (uint8_t *)(frame->parts + parts);
     return frame;
 }
 
@@ -155,7 +159,9 @@ enum avj_status avj_fetch_unpacker(struct avj_fetcher *f, struct fetch_segment *
     enum avj_status status = avj_reader_dictionary(&f->reader, h, &dictionary, err);
     if (status != AVJ_OK)
         return status;
-    slot->unpacker = avj_unpacker_new();
+    if (!f->lender)
+        f->lender = avj_unpacker_new();
+    slot->unpacker = f->lender ? avj_unpacker_beside(f->lender) : NULL;
     if (!slot->unpacker || avj_unpacker_dictionary(slot->unpacker, &dictionary) != AVJ_OK) {
         avj_unpacker_free(slot->unpacker);
         slot->unpacker = NULL;
@@ -183,42 +189,106 @@ static bool learn_records(struct fetch_frame *frame)
            (frame->known == frame->info.count && frame->next == frame->info.raw_len);
 }
 
-/* Unpacks the live frame until `count` records are known. */
-static enum avj_status unpack_records(struct avj_fetcher *f, struct fetch_frame *frame,
-                                      uint32_t count, struct avj_error *err)
+static bool learn_part(struct fetch_frame *frame, uint32_t i)
+{
+    const struct avj_part *part = &frame->parts[i];
+    const uint8_t *p = frame->raw + part->at, *end = p + part->len;
+    struct avj_slice record;
+    for (uint32_t n = 0; p && n < part->count; n++) {
+        frame->at[part->first + n] = (uint32_t)(p - frame->raw);
+        p = avj_record_get(p, end, &record);
+    }
+    frame->parts_known |= 1u << i;
+    frame->have += part->len;
+    return p == end;
+}
+
+/* The part that a record is in. */
+static uint32_t part_of(const struct fetch_frame *frame, uint32_t record)
+{
+    uint32_t i = 0;
+    while (i + 1 < frame->part_count && frame->parts[i + 1].first <= record)
+        i++;
+    return i;
+}
+
+static bool is_known(const struct fetch_frame *frame, uint32_t record)
+{
+    if (!frame->part_count)
+        return record < frame->known;
+    return frame->parts_known & 1u << part_of(frame, record);
+}
+
+static enum avj_status unpack_part(struct avj_fetcher *f, struct fetch_frame *frame, uint32_t i)
+{
+    if (frame->parts_known & 1u << i)
+        return AVJ_OK;
+    enum avj_status status = avj_unpack_part(f->live_unpacker, i);
+    return status == AVJ_OK && !learn_part(frame, i) ? AVJ_ECORRUPT : status;
+}
+
+/* Unpacks of the live frame what has that record. */
+static enum avj_status unpack_to(struct avj_fetcher *f, struct fetch_frame *frame, uint32_t record)
 {
     enum avj_status status = AVJ_OK;
-    while (status == AVJ_OK && frame->known < count) {
+    if (frame->part_count)
+        return unpack_part(f, frame, part_of(frame, record));
+    while (status == AVJ_OK && frame->known <= record) {
         status = avj_unpack_on(f->live_unpacker, frame->have + 1, &frame->have);
         if (status == AVJ_OK && !learn_records(frame))
             status = AVJ_ECORRUPT;
     }
+    return status;
+}
+
+/* Of the live frame that record, or all of them. */
+static enum avj_status unpack_records(struct avj_fetcher *f, struct fetch_frame *frame,
+                                      uint32_t record, bool whole, struct avj_error *err)
+{
+    enum avj_status status = unpack_to(f, frame, whole ? frame->info.count - 1 : record);
+    for (uint32_t i = 0; status == AVJ_OK && whole && i < frame->part_count; i++)
+        status = unpack_part(f, frame, i);
     if (status == AVJ_ECORRUPT)
         return avj_fetch_damaged(frame->segment, frame->info.offset,
                                  avj_damage_text(AVJ_DAMAGE_DECOMPRESS), err);
     return status == AVJ_OK ? AVJ_OK : no_memory(err);
 }
 
+static enum avj_status begin_frame(struct avj_fetcher *f, struct fetch_segment *s,
+                                   const struct avj_frame_info *info, const uint8_t *stored,
+                                   struct fetch_frame **out, struct avj_error *err)
+{
+    struct avj_parts parts = {.count = 0};
+    enum avj_status status = avj_unpack_look(f->live_unpacker, info, stored, &parts);
+    *out = status == AVJ_OK ? new_frame(s, info, parts.count) : NULL;
+    if (status == AVJ_OK && !*out)
+        return no_memory(err);
+    if (status == AVJ_OK) {
+        memcpy((*out)->parts, parts.parts, parts.count * sizeof(*parts.parts));
+        status = avj_unpack_begin(f->live_unpacker, (*out)->raw);
+    }
+    if (status == AVJ_OK)
+        return AVJ_OK;
+    free(*out);
+    return status == AVJ_ENOMEM
+               ? no_memory(err)
+               : avj_fetch_damaged(s, info->offset, avj_damage_text(AVJ_DAMAGE_DECOMPRESS), err);
+}
+
 /* `stored` are the frame's bytes, verified, in the reader. */
 static enum avj_status unpack(struct avj_fetcher *f, struct fetch_segment *s,
                               const struct avj_frame_info *info, const uint8_t *stored,
-                              uint32_t count, struct fetch_frame **out, struct avj_error *err)
+                              uint32_t record, bool whole, struct fetch_frame **out,
+                              struct avj_error *err)
 {
+    struct fetch_frame *frame;
     enum avj_status status = avj_fetch_unpacker(f, s, &f->live_unpacker, err);
+    if (status == AVJ_OK)
+        status = begin_frame(f, s, info, stored, &frame, err);
     if (status != AVJ_OK)
         return status;
-    struct fetch_frame *frame = new_frame(s, info);
-    if (!frame)
-        return no_memory(err);
     f->stats.frames++;
-    status = avj_unpack_begin(f->live_unpacker, info, stored, frame->raw);
-    if (status == AVJ_OK)
-        status = unpack_records(f, frame, count, err);
-    else
-        status =
-            status == AVJ_ENOMEM
-                ? no_memory(err)
-                : avj_fetch_damaged(s, info->offset, avj_damage_text(AVJ_DAMAGE_DECOMPRESS), err);
+    status = unpack_records(f, frame, record, whole, err);
     if (status != AVJ_OK) {
         free(frame);
         return status;
@@ -274,8 +344,7 @@ static enum avj_status read_frame(struct avj_fetcher *f, uint64_t seq, bool whol
             return avj_fail_errno(err, -f->reader.io_error, "segment %llu",
                                   (unsigned long long)s->number);
         if (status == AVJ_OK && at == AVJ_AT_FRAME)
-            return unpack(f, s, &found, stored,
-                          whole ? found.count : (uint32_t)(seq - found.first_seq + 1), out, err);
+            return unpack(f, s, &found, stored, (uint32_t)(seq - found.first_seq), whole, out, err);
         if (at == AVJ_AT_FRAME)
             damage = AVJ_DAMAGE_CHAIN;
         if (look > 0)
@@ -298,8 +367,8 @@ static enum avj_status find(struct avj_fetcher *f, uint64_t seq, struct fetch_fr
         if (!frame)
             return read_frame(f, seq, false, out, err);
     }
-    uint32_t count = (uint32_t)(seq - frame->info.first_seq + 1);
-    if (count > frame->known && frame != f->live) {
+    uint32_t record = (uint32_t)(seq - frame->info.first_seq);
+    if (!is_known(frame, record) && frame != f->live) {
         /* Its packed bytes are gone: they are read again, and then to the end. */
         drop_frame(f, frame);
         return read_frame(f, seq, true, out, err);
@@ -308,7 +377,7 @@ static enum avj_status find(struct avj_fetcher *f, uint64_t seq, struct fetch_fr
         unlink_frame(f, frame);
         make_newest(f, frame);
     }
-    enum avj_status status = unpack_records(f, frame, count, err);
+    enum avj_status status = unpack_records(f, frame, record, false, err);
     if (status != AVJ_OK) {
         drop_frame(f, frame);
         return status;
@@ -329,7 +398,7 @@ enum avj_status avj_fetcher_get(struct avj_fetcher *f, uint64_t seq, struct avj_
         return status;
     f->last = frame;
     const uint8_t *at = frame->raw + frame->at[seq - frame->info.first_seq];
-    (void)avj_record_get(at, frame->raw + frame->have, &slice);
+    (void)avj_record_get(at, frame->raw + frame->info.raw_len, &slice);
     *record =
         (struct avj_record){seq, slice.data, slice.len, frame->segment->number, frame->info.offset};
     return AVJ_OK;
@@ -369,6 +438,7 @@ void avj_fetcher_close(struct avj_fetcher *f)
     avj_reader_release(&f->reader);
     for (size_t i = 0; i < AVJ_FETCH_UNPACKERS; i++)
         avj_unpacker_free(f->unpackers[i].unpacker);
+    avj_unpacker_free(f->lender);
     free(f->path);
     free(f);
 }

@@ -8,7 +8,7 @@
  * AVJ_ESYNC close the fetcher too).
  *
  * Memory: the cache; of each segment that was read from up to 4 KiB of places a MiB, 4 MiB in all;
- * four dictionaries.  At most 16 files are open.
+ * 32 dictionaries.  At most 32 files are open.
  *
  * Threading: one thread a fetcher.
  */

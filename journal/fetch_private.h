@@ -20,16 +20,19 @@ struct fetch_mark {
     uint64_t first_seq, offset;
 };
 
-/* A frame in memory: one allocation with its records' offsets and its bytes. */
+/* A frame in memory: one allocation with its records' offsets, its parts and its bytes.  It is
+ * unpacked part by part, where it has parts, or from the front. */
 struct fetch_frame {
     struct fetch_frame *newer, *older; /* by last use */
     struct fetch_segment *segment;
     struct avj_frame_info info;
     size_t cost;
-    size_t have;    /* bytes that are unpacked */
-    uint32_t known; /* records of which the offset is known */
-    uint32_t next;  /* offset of the one behind them */
-    uint8_t *raw;   /* info.raw_len bytes, behind the offsets */
+    size_t have;                      /* bytes that are unpacked */
+    uint32_t known;                   /* without parts: records of which the offset is known */
+    uint32_t next;                    /* offset of the one behind them */
+    uint32_t part_count, parts_known; /* the latter: a bit for each that is unpacked */
+    struct avj_part *parts;           /* behind the offsets */
+    uint8_t *raw;                     /* info.raw_len bytes, behind those */
     uint32_t at[];
 };
 
@@ -73,6 +76,7 @@ struct avj_fetcher {
         struct avj_unpacker *unpacker;
         uint64_t dictionary, used;
     } unpackers[AVJ_FETCH_UNPACKERS];
+    struct avj_unpacker *lender; /* of what they work with */
     struct fetch_frame *newest, *oldest;
     struct fetch_frame *last; /* that a record was taken from last */
     /* The frame that was read last, where it is not unpacked to its end: from the reader's bytes it

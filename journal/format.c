@@ -198,6 +198,22 @@ enum avj_status avj_segment_header_decode(const uint8_t in[AVJ_SEGMENT_HEADER_LE
     return AVJ_OK;
 }
 
+void avj_segment_header_guess(const uint8_t in[AVJ_SEGMENT_HEADER_LEN],
+                              struct avj_segment_header *h)
+{
+    memset(h, 0, sizeof(*h));
+    decode_fields(in, h);
+    h->incompat &= AVJ_INCOMPAT_KNOWN;
+    decode_features(in, h);
+    h->chain = first_chain(h, in);
+    if (features_possible(h))
+        return;
+    h->sealed = h->compacted = false;
+    h->incompat = 0;
+    memset(&h->dictionary, 0, sizeof(h->dictionary));
+    h->frames_at = AVJ_SEGMENT_HEADER_LEN;
+}
+
 uint64_t avj_frame_place(const uint8_t salt[16], uint64_t offset)
 {
     uint8_t bytes[24];
@@ -244,11 +260,17 @@ static bool flags_possible(uint8_t flags)
 bool avj_frame_header_decode(const uint8_t in[AVJ_FRAME_HEADER_LEN], uint64_t place,
                              struct avj_frame_header *h)
 {
+    return memcmp(in, frame_magic, 4) == 0 &&
+           XXH3_64bits_withSeed(in, AVJ_FRAME_HASH_OFFSET, place) ==
+               avj_get_le64(in + AVJ_FRAME_HASH_OFFSET) &&
+           avj_frame_header_guess(in, h);
+}
+
+bool avj_frame_header_guess(const uint8_t in[AVJ_FRAME_HEADER_LEN], struct avj_frame_header *h)
+{
     if (memcmp(in, frame_magic, 4) != 0)
         return false;
     h->header_hash = avj_get_le64(in + AVJ_FRAME_HASH_OFFSET);
-    if (XXH3_64bits_withSeed(in, AVJ_FRAME_HASH_OFFSET, place) != h->header_hash)
-        return false;
     h->type = in[4];
     h->flags = in[5];
     h->count = avj_get_le16(in + 6);

@@ -51,6 +51,11 @@ AVJ_CHECKED enum avj_status avj_segment_header_decode(const uint8_t in[AVJ_SEGME
                                                       struct avj_segment_header *header,
                                                       struct avj_error *err);
 
+/* What a header says that fails its hash; features that can not be are left out. Nothing of it may
+ * be believed that is not proven otherwise. */
+void avj_segment_header_guess(const uint8_t in[AVJ_SEGMENT_HEADER_LEN],
+                              struct avj_segment_header *header);
+
 struct avj_frame_header {
     uint8_t type, flags;
     uint16_t count;
@@ -69,6 +74,10 @@ void avj_frame_header_encode(struct avj_frame_header *header, uint64_t place,
 /* True if and only if magic, hash and limits hold. */
 bool avj_frame_header_decode(const uint8_t in[AVJ_FRAME_HEADER_LEN], uint64_t place,
                              struct avj_frame_header *header);
+/* What a frame header says whose hash is wrong, or can not be looked at since its place is not
+ * known.  True if and only if magic and limits hold. */
+bool avj_frame_header_guess(const uint8_t in[AVJ_FRAME_HEADER_LEN],
+                            struct avj_frame_header *header);
 /* Bytes from the frame's offset to the next frame's. */
 uint64_t avj_frame_total(uint32_t stored_len);
 void avj_frame_trailer_encode(uint32_t total, uint64_t header_hash,

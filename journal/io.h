@@ -53,6 +53,9 @@ struct avj_io {
      * AVJ_LOCK_BUSY or -errno. Never waits. */
     int (*try_lock)(void *ctx, int file);
     int (*unlock)(void *ctx, int file);
+    /* Optional: 1 where another open of the file holds its lock, 0 where none does, or -errno.
+     * Takes no lock and disturbs nobody who does; the file may be open for reading only. */
+    int (*locked)(void *ctx, int file);
     /*
      * Optional, both or neither (NULL): the file's first `len` bytes (1 at least) as memory of the
      * caller's own, private and copied on write: it may be cast to be written to, which neither the
@@ -77,6 +80,8 @@ AVJ_API const struct avj_io *avj_io_posix(void);
 /* Reads exactly len bytes unless the file ends first; *got says how many.  Returns 0 or -errno. */
 AVJ_API int avj_io_read_full(const struct avj_io *io, int file, void *data, size_t len,
                              uint64_t offset, size_t *got);
+/* io->locked; where there is none the lock is taken for a moment.  1, 0 or -errno. */
+AVJ_API int avj_io_is_locked(const struct avj_io *io, int file);
 /* Asks for a sync again where a signal interrupted it; a failed one never.  Returns 0 or -errno. */
 AVJ_API int avj_io_sync(const struct avj_io *io, int file);
 /* Writes all of data; on failure *done says how much got out.  Returns 0 or -errno. */

@@ -144,6 +144,15 @@ static int posix_unlock(void *ctx, int file)
     (void)ctx;
     return set_lock(file, F_UNLCK);
 }
+
+static int posix_locked(void *ctx, int file)
+{
+    (void)ctx;
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(file, F_OFD_GETLK, &lock) != 0)
+        return -errno;
+    return lock.l_type != F_UNLCK;
+}
 #else
 static int posix_try_lock(void *ctx, int file)
 {
@@ -157,6 +166,15 @@ static int posix_unlock(void *ctx, int file)
 {
     (void)ctx;
     return result(flock(file, LOCK_UN));
+}
+
+/* A shared lock: those who look at the same moment do not see each other. */
+static int posix_locked(void *ctx, int file)
+{
+    (void)ctx;
+    if (flock(file, LOCK_SH | LOCK_NB) == 0)
+        return result(flock(file, LOCK_UN));
+    return errno == EWOULDBLOCK ? 1 : -errno;
 }
 #endif
 
@@ -264,6 +282,7 @@ const struct avj_io *avj_io_posix(void)
         .list = posix_list,
         .try_lock = posix_try_lock,
         .unlock = posix_unlock,
+        .locked = posix_locked,
         .map = posix_map,
         .unmap = posix_unmap,
         .now_ms = posix_now_ms,
@@ -308,6 +327,16 @@ int avj_io_write_full(const struct avj_io *io, int file, const void *data, size_
         *done += (size_t)n;
     }
     return 0;
+}
+
+int avj_io_is_locked(const struct avj_io *io, int file)
+{
+    if (io->locked)
+        return io->locked(io->ctx, file);
+    int r = io->try_lock(io->ctx, file);
+    if (r == AVJ_LOCK_BUSY)
+        return 1;
+    return r < 0 ? r : io->unlock(io->ctx, file);
 }
 
 int avj_io_sync(const struct avj_io *io, int file)

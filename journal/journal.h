@@ -122,6 +122,18 @@ AVJ_API AVJ_CHECKED enum avj_status avj_journal_append(struct avj_journal *journ
                                                        size_t count, enum avj_durability durability,
                                                        uint64_t *first_seq, struct avj_error *err);
 
+/*
+ * As avj_journal_append, of records that were made for the log as it stood: when nobody else can
+ * append any more, and before the records are, stands(arg, next_seq) is asked; next_seq is the
+ * number that the first of them would get.  Where it returns false nothing is appended and the call
+ * gives AVJ_ECHANGED.  It may read with cursors of this handle, which then see all there is; it
+ * must be quick, and call nothing else of this handle: others wait.
+ */
+AVJ_API AVJ_CHECKED enum avj_status
+avj_journal_append_if(struct avj_journal *journal, const struct avj_slice *records, size_t count,
+                      enum avj_durability durability, bool (*stands)(void *arg, uint64_t next_seq),
+                      void *arg, uint64_t *first_seq, struct avj_error *err);
+
 /* Makes everything appended through this handle durable.  Errors: AVJ_ESYNC and AVJ_EUNSYNCED as
  * above, AVJ_EREADONLY. */
 AVJ_API AVJ_CHECKED enum avj_status avj_journal_sync(struct avj_journal *journal,

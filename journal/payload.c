@@ -1,9 +1,11 @@
 /* Records to payload and back: see payload.h. */
 #include "journal/payload.h"
 #include "journal/format.h"
+#include "journal/parts.h"
 #include "journal/second.h"
 #include "journal/tuning.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,15 +35,17 @@ static bool reserve(struct bytes *b, size_t len)
 /*
  * Payloads are compressed by their size, as tuning.h says: the small, above all single messages,
  * and those of some messages, with the dictionary of the segment; larger ones bring their own
- * repetition; and of the largest, two halves at once, each a zstd frame of its own, the second one
- * in another thread.
+ * repetition, and are compressed in parts, each a zstd frame of its own, by two threads.  Where the
+ * dictionary is the journal's own, or that of a sealed segment, these parts are small and have it
+ * too.
  */
-#define HALVES_MIN AVJ_BULK_RAW
+#define PART       ((size_t)224 * 1024)
+#define SMALL_PART ((size_t)64 * 1024)
 
 /* 28 b5 2f fd: what every zstd frame begins with. */
 #define MAGIC_LEN ((size_t)4)
 
-enum lane { SMALL, MEDIUM, LARGE, LANES };
+enum lane { SMALL, MEDIUM, LARGE, LARGE_TOO /* the second thread's */, LANES };
 
 struct avj_packer {
     ZSTD_CCtx *lanes[LANES];
@@ -49,19 +53,31 @@ struct avj_packer {
     bool alone;                       /* there is no other processor, or no thread to be had */
     int level;
     uint64_t dictionary_hash; /* 0: none */
+    bool own;                 /* it does not come with the program */
     struct bytes raw, stored;
 };
 
-static bool set_up_large(struct avj_packer *p)
+/* Has nothing of what it was set up for before. */
+static bool set_up_large(const struct avj_packer *p, ZSTD_CCtx *zstd)
 {
-    ZSTD_CCtx *zstd = p->lanes[LARGE];
-    if (p->level == AVJ_LEVEL_SEALING) {
-        p->alone = true; /* in nobody's way */
+    if (ZSTD_isError(ZSTD_CCtx_reset(zstd, ZSTD_reset_session_and_parameters)))
+        return false;
+    if (p->level == AVJ_LEVEL_SEALING)
         return avj_tune(zstd, AVJ_TUNE_SEALED);
-    }
-    p->alone = sysconf(_SC_NPROCESSORS_ONLN) < 2;
+    if (p->level == AVJ_LEVEL_DEFAULT)
+        return avj_tune(zstd, p->own ? AVJ_TUNE_PARTS : AVJ_TUNE_BULK);
     return !ZSTD_isError(ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, p->level)) &&
+           !ZSTD_isError(ZSTD_CCtx_setParameter(zstd, ZSTD_c_dictIDFlag, 0)) &&
            !ZSTD_isError(ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1));
+}
+
+/* Those that this process may use. */
+static long processors(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof(set), &set) == 0)
+        return CPU_COUNT(&set);
+    return sysconf(_SC_NPROCESSORS_ONLN);
 }
 
 struct avj_packer *avj_packer_new(int level)
@@ -70,11 +86,13 @@ struct avj_packer *avj_packer_new(int level)
     if (!p)
         return NULL;
     p->level = level;
+    /* Sealing is in nobody's way. */
+    p->alone = level == AVJ_LEVEL_SEALING || processors() < 2;
     bool good = true;
     for (size_t i = 0; i < LANES; i++)
         good &= (p->lanes[i] = ZSTD_createCCtx()) != NULL;
-    if (good && set_up_large(p) && avj_tune(p->lanes[SMALL], AVJ_TUNE_SMALL) &&
-        avj_tune(p->lanes[MEDIUM], AVJ_TUNE_MEDIUM))
+    if (good && set_up_large(p, p->lanes[LARGE]) && set_up_large(p, p->lanes[LARGE_TOO]) &&
+        avj_tune(p->lanes[SMALL], AVJ_TUNE_SMALL) && avj_tune(p->lanes[MEDIUM], AVJ_TUNE_MEDIUM))
         return p;
     avj_packer_free(p);
     return NULL;
@@ -97,11 +115,22 @@ enum avj_status avj_packer_dictionary(struct avj_packer *p, const struct avj_dic
     uint64_t hash = dictionary->len ? dictionary->hash : 0;
     if (hash == p->dictionary_hash)
         return AVJ_OK;
-    p->dictionary_hash = 0;
+    struct avj_dictionary known;
     bool sealing = p->level == AVJ_LEVEL_SEALING;
-    for (size_t i = sealing ? LARGE : SMALL; i <= (sealing ? LARGE : MEDIUM); i++)
-        if (ZSTD_isError(ZSTD_CCtx_loadDictionary(p->lanes[i], dictionary->data, dictionary->len)))
-            return AVJ_ENOMEM;
+    p->dictionary_hash = 0;
+    p->own = (uint32_t)hash && !avj_dictionary_find(hash, &known);
+    bool good = set_up_large(p, p->lanes[LARGE]) && set_up_large(p, p->lanes[LARGE_TOO]);
+    for (enum lane lane = sealing ? LARGE : SMALL; good && lane < LANES; lane++)
+        if (lane <= MEDIUM || sealing || p->own)
+            good = !ZSTD_isError(
+                ZSTD_CCtx_loadDictionary(p->lanes[lane], dictionary->data, dictionary->len));
+    if (!good) {
+        /* Frames that name no dictionary shall not need one. */
+        p->own = false;
+        (void)set_up_large(p, p->lanes[LARGE]);
+        (void)set_up_large(p, p->lanes[LARGE_TOO]);
+        return AVJ_ENOMEM;
+    }
     p->dictionary_hash = hash;
     return AVJ_OK;
 }
@@ -186,37 +215,16 @@ static enum lane lane_for(const struct avj_packer *p, size_t len)
 static bool has_second(struct avj_packer *p)
 {
     if (!p->second && !p->alone) {
-        p->second = avj_second_thread_new(p->level);
+        p->second = avj_second_thread_new();
         p->alone = !p->second;
     }
     return !p->alone;
 }
 
-static size_t compress_halves(struct avj_packer *p, const uint8_t *raw, size_t len)
+/* `packed` bytes in p->stored are what zstd made of the payload. */
+static void choose_stored(const struct avj_packer *p, const uint8_t *raw, size_t len, size_t packed,
+                          enum lane lane, struct avj_payload *payload)
 {
-    size_t half = len / 2, room = ZSTD_compressBound(len - half);
-    uint8_t *other = p->stored.data + p->stored.cap - room;
-    avj_second_thread_start(p->second, raw + half, len - half, other, room);
-    size_t first = ZSTD_compress2(p->lanes[LARGE], p->stored.data, p->stored.cap - room, raw, half);
-    size_t second = avj_second_thread_wait(p->second);
-    if (ZSTD_isError(first) || ZSTD_isError(second))
-        return ZSTD_isError(first) ? first : second;
-    memmove(p->stored.data + first, other, second);
-    return first + second;
-}
-
-enum avj_status avj_pack_payload(struct avj_packer *p, const uint8_t *raw, size_t len,
-                                 struct avj_payload *payload, struct avj_error *err)
-{
-    memset(payload, 0, sizeof(*payload));
-    if (!reserve(&p->stored, 2 * ZSTD_compressBound(len / 2 + 1)))
-        return avj_fail(err, AVJ_ENOMEM, "append: out of memory for %zu bytes", len);
-    enum lane lane = lane_for(p, len);
-    size_t packed = lane == LARGE && len >= HALVES_MIN && has_second(p)
-                        ? compress_halves(p, raw, len)
-                        : ZSTD_compress2(p->lanes[lane], p->stored.data, p->stored.cap, raw, len);
-    if (ZSTD_isError(packed))
-        return avj_fail(err, AVJ_ENOMEM, "append: zstd: %s", ZSTD_getErrorName(packed));
     /* One record alone is small enough for zstd's magic number to count. */
     size_t skip = lane == SMALL ? MAGIC_LEN : 0;
     payload->compressed = packed - skip < len;
@@ -224,9 +232,73 @@ enum avj_status avj_pack_payload(struct avj_packer *p, const uint8_t *raw, size_
     payload->stored = payload->compressed ? p->stored.data + skip : raw;
     payload->stored_len = (uint32_t)(payload->compressed ? packed - skip : len);
     payload->raw_len = (uint32_t)len;
-    bool with = lane != LARGE || p->level == AVJ_LEVEL_SEALING;
+    bool with = lane != LARGE || p->own || p->level == AVJ_LEVEL_SEALING;
     payload->dictionary = with && payload->compressed ? (uint32_t)p->dictionary_hash : 0;
+}
+
+static enum avj_status pack_whole(struct avj_packer *p, const uint8_t *raw, size_t len,
+                                  enum lane lane, struct avj_payload *payload,
+                                  struct avj_error *err)
+{
+    if (!reserve(&p->stored, ZSTD_compressBound(len)))
+        return avj_fail(err, AVJ_ENOMEM, "append: out of memory for %zu bytes", len);
+    size_t packed = ZSTD_compress2(p->lanes[lane], p->stored.data, p->stored.cap, raw, len);
+    if (ZSTD_isError(packed))
+        return avj_fail(err, AVJ_ENOMEM, "append: zstd: %s", ZSTD_getErrorName(packed));
+    choose_stored(p, raw, len, packed, lane, payload);
     return AVJ_OK;
+}
+
+static enum avj_status pack_parts(struct avj_packer *p, struct avj_parts *parts, const uint8_t *raw,
+                                  size_t len, struct avj_payload *payload, struct avj_error *err)
+{
+    if (!reserve(&p->stored, avj_parts_room(parts)))
+        return avj_fail(err, AVJ_ENOMEM, "append: out of memory for %zu bytes", len);
+    struct avj_parts_work work = {.parts = parts, .raw = raw, .out = p->stored.data};
+    bool shared = has_second(p);
+    if (shared)
+        avj_second_thread_start(p->second, &work, p->lanes[LARGE_TOO]);
+    avj_parts_compress(&work, p->lanes[LARGE]);
+    if (shared)
+        avj_second_thread_wait(p->second);
+    size_t packed = avj_parts_join(&work);
+    if (!packed)
+        return avj_fail(err, AVJ_ENOMEM, "append: zstd: out of memory for %zu bytes", len);
+    choose_stored(p, raw, len, packed, LARGE, payload);
+    return AVJ_OK;
+}
+
+/* Of the size nearest to the one that is wished for. */
+static size_t parts_for(const struct avj_packer *p, size_t len)
+{
+    size_t wish = p->own ? SMALL_PART : PART, count = (len + wish / 2) / wish;
+    return count < AVJ_PARTS_MAX ? count : AVJ_PARTS_MAX;
+}
+
+/* Between records. */
+static void cut(const uint8_t *raw, size_t len, size_t count, size_t most, struct avj_parts *parts)
+{
+    parts->count = 0;
+    for (size_t i = 0, at = 0; i < count; i++) {
+        size_t record = avj_record_span(raw + at, len - at);
+        avj_parts_add(parts, record, len, most);
+        at += record;
+    }
+}
+
+enum avj_status avj_pack_payload(struct avj_packer *p, const uint8_t *raw, size_t len, size_t count,
+                                 struct avj_payload *payload, struct avj_error *err)
+{
+    enum lane lane = lane_for(p, len);
+    size_t most = lane == LARGE && count > 1 ? parts_for(p, len) : 1;
+    struct avj_parts parts = {.count = 1};
+    if (most > 1)
+        cut(raw, len, count, most, &parts);
+    memset(payload, 0, sizeof(*payload));
+    enum avj_status status = parts.count > 1 ? pack_parts(p, &parts, raw, len, payload, err)
+                                             : pack_whole(p, raw, len, lane, payload, err);
+    payload->count = (uint16_t)count;
+    return status;
 }
 
 enum avj_status avj_pack_records(struct avj_packer *p, const struct avj_slice *records,
@@ -241,23 +313,22 @@ enum avj_status avj_pack_records(struct avj_packer *p, const struct avj_slice *r
     uint8_t *at = p->raw.data;
     for (size_t i = 0; i < count; i++)
         at += avj_record_put(at, records[i].data, records[i].len);
-    status = avj_pack_payload(p, p->raw.data, size, payload, err);
-    payload->count = (uint16_t)count;
-    return status;
+    return avj_pack_payload(p, p->raw.data, size, count, payload, err);
 }
-
-/* zstd frames in a payload; those of this version write one or two. */
-#define PARTS_MAX 16u
 
 struct avj_unpacker {
     ZSTD_DCtx *zstd;
+    bool borrows;           /* zstd */
     ZSTD_DDict *dictionary; /* NULL: none */
     uint64_t dictionary_hash;
     struct bytes raw, whole;
     const uint8_t *begin, *at, *end;
-    ZSTD_inBuffer in; /* of a payload that is unpacked bit by bit, and where it goes to */
+    struct avj_parts parts; /* of the payload unpacked last; stored bytes: of in.src */
+    ZSTD_inBuffer in;       /* of a payload that is unpacked bit by bit, and where it goes to */
     ZSTD_outBuffer out;
     size_t raw_len;
+    bool compressed;
+    const ZSTD_DDict *with; /* what it needs; NULL: nothing */
 };
 
 struct avj_unpacker *avj_unpacker_new(void)
@@ -273,11 +344,22 @@ struct avj_unpacker *avj_unpacker_new(void)
     return u;
 }
 
+struct avj_unpacker *avj_unpacker_beside(struct avj_unpacker *lender)
+{
+    struct avj_unpacker *u = calloc(1, sizeof(*u));
+    if (!u)
+        return NULL;
+    u->zstd = lender->zstd;
+    u->borrows = true;
+    return u;
+}
+
 void avj_unpacker_free(struct avj_unpacker *u)
 {
     if (!u)
         return;
-    ZSTD_freeDCtx(u->zstd);
+    if (!u->borrows)
+        ZSTD_freeDCtx(u->zstd);
     ZSTD_freeDDict(u->dictionary);
     free(u->raw.data);
     free(u->whole.data);
@@ -302,22 +384,6 @@ enum avj_status avj_unpacker_dictionary(struct avj_unpacker *u,
     return AVJ_OK;
 }
 
-/* The zstd frames say themselves that they come to raw_len bytes: before that is allocated. */
-static bool content_fits(const uint8_t *stored, size_t len, uint32_t raw_len)
-{
-    unsigned long long sum = 0;
-    for (unsigned parts = 0; len > 0; parts++) {
-        unsigned long long part = ZSTD_getFrameContentSize(stored, len);
-        size_t used = ZSTD_findFrameCompressedSize(stored, len);
-        if (parts == PARTS_MAX || part > raw_len || ZSTD_isError(used) || used == 0)
-            return false;
-        sum += part;
-        stored += used;
-        len -= used;
-    }
-    return sum == raw_len;
-}
-
 /* Puts the magic number back in front. */
 static bool make_whole(struct avj_unpacker *u, struct avj_slice *stored)
 {
@@ -339,7 +405,8 @@ static enum avj_status prepare(struct avj_unpacker *u, const struct avj_frame_in
     *dictionary = NULL;
     if (frame->bare && !make_whole(u, in))
         return AVJ_ENOMEM;
-    if (!content_fits(in->data, in->len, frame->raw_len))
+    /* Before raw_len bytes are allocated. */
+    if (!avj_parts_read(&u->parts, in->data, in->len, frame->raw_len, frame->count))
         return AVJ_ECORRUPT;
     if (!frame->dictionary)
         return AVJ_OK;
@@ -377,37 +444,53 @@ static enum avj_status decompress(struct avj_unpacker *u, const struct avj_frame
 #define STREAM_MAX  ((size_t)4 * 1024 * 1024)
 #define STREAM_STEP ((size_t)128 * 1024) /* zstd's largest block */
 
-static enum avj_status begin_stream(struct avj_unpacker *u, const struct avj_slice *in,
-                                    const ZSTD_DDict *dictionary)
+static enum avj_status begin_stream(struct avj_unpacker *u, const ZSTD_DDict *dictionary)
 {
-    u->in = (ZSTD_inBuffer){in->data, in->len, 0};
     if (ZSTD_isError(ZSTD_DCtx_reset(u->zstd, ZSTD_reset_session_only)) ||
         ZSTD_isError(ZSTD_DCtx_refDDict(u->zstd, dictionary)))
         return AVJ_ENOMEM;
     return AVJ_OK;
 }
 
-enum avj_status avj_unpack_begin(struct avj_unpacker *u, const struct avj_frame_info *frame,
-                                 const uint8_t *stored, uint8_t *raw)
+enum avj_status avj_unpack_look(struct avj_unpacker *u, const struct avj_frame_info *frame,
+                                const uint8_t *stored, struct avj_parts *parts)
 {
-    struct avj_slice in;
-    const ZSTD_DDict *dictionary;
+    struct avj_slice in = {stored, frame->stored_len};
     u->begin = u->at = u->end = NULL;
+    u->parts.count = 0;
+    u->compressed = frame->compressed;
     u->raw_len = frame->raw_len;
-    u->out = (ZSTD_outBuffer){raw, frame->raw_len, frame->raw_len};
-    if (!frame->compressed) {
-        if (frame->raw_len != frame->stored_len || frame->dictionary)
-            return AVJ_ECORRUPT;
-        memcpy(raw, stored, frame->raw_len);
+    enum avj_status status = AVJ_OK;
+    if (frame->compressed)
+        status = prepare(u, frame, stored, &in, &u->with);
+    else if (frame->raw_len != frame->stored_len || frame->dictionary)
+        status = AVJ_ECORRUPT;
+    u->in = (ZSTD_inBuffer){in.data, in.len, 0};
+    *parts = u->parts;
+    return status;
+}
+
+enum avj_status avj_unpack_begin(struct avj_unpacker *u, uint8_t *raw)
+{
+    const struct avj_slice in = {u->in.src, u->in.size};
+    u->out = (ZSTD_outBuffer){raw, u->raw_len, u->raw_len};
+    if (!u->compressed) {
+        memcpy(raw, in.data, u->raw_len);
         return AVJ_OK;
     }
-    enum avj_status status = prepare(u, frame, stored, &in, &dictionary);
-    if (status != AVJ_OK)
-        return status;
-    if (frame->raw_len < STREAM_MIN || frame->raw_len > STREAM_MAX)
-        return decompress_into(u, &in, dictionary, raw, frame->raw_len);
+    if (u->parts.count)
+        return AVJ_OK;
+    if (u->raw_len < STREAM_MIN || u->raw_len > STREAM_MAX)
+        return decompress_into(u, &in, u->with, raw, u->raw_len);
     u->out.pos = 0;
-    return begin_stream(u, &in, dictionary);
+    return begin_stream(u, u->with);
+}
+
+enum avj_status avj_unpack_part(struct avj_unpacker *u, uint32_t i)
+{
+    const struct avj_part *part = &u->parts.parts[i];
+    struct avj_slice in = {(const uint8_t *)u->in.src + part->stored_at, part->stored_len};
+    return decompress_into(u, &in, u->with, (uint8_t *)u->out.dst + part->at, part->len);
 }
 
 enum avj_status avj_unpack_on(struct avj_unpacker *u, size_t len, size_t *have)
@@ -447,6 +530,16 @@ const uint8_t *avj_record_get(const uint8_t *p, const uint8_t *end, struct avj_s
     return NULL;
 }
 
+/* Do its records fill it? */
+static bool is_filled(const uint8_t *raw, const struct avj_part *part)
+{
+    const uint8_t *p = raw + part->at, *end = p + part->len;
+    struct avj_slice record;
+    for (uint32_t i = 0; p && i < part->count; i++)
+        p = avj_record_get(p, end, &record);
+    return p == end;
+}
+
 enum avj_status avj_unpack(struct avj_unpacker *u, const struct avj_frame_info *frame,
                            const uint8_t *stored)
 {
@@ -464,15 +557,14 @@ enum avj_status avj_unpack(struct avj_unpacker *u, const struct avj_frame_info *
         u->at = u->end = raw + frame->raw_len;
         return AVJ_OK;
     }
-    const uint8_t *p = raw, *end = raw + frame->raw_len;
-    struct avj_slice record;
-    for (uint32_t i = 0; i < frame->count; i++)
-        if (!(p = avj_record_get(p, end, &record)))
+    if (!frame->compressed || !u->parts.count)
+        u->parts = (struct avj_parts){.count = 1,
+                                      .parts[0] = {.count = frame->count, .len = frame->raw_len}};
+    for (uint32_t i = 0; i < u->parts.count; i++)
+        if (!is_filled(raw, &u->parts.parts[i]))
             return AVJ_ECORRUPT;
-    if (p != end)
-        return AVJ_ECORRUPT;
     u->begin = u->at = raw;
-    u->end = end;
+    u->end = raw + frame->raw_len;
     return AVJ_OK;
 }
 

@@ -9,12 +9,14 @@
 #define AVJ_PAYLOAD_H
 
 #include "journal/dictionary.h"
+#include "journal/parts.h"
 #include "journal/scan.h"
 
 #include <limits.h>
 
 struct avj_packer; /* compression state and buffers, reused from frame to frame */
 
+#define AVJ_LEVEL_DEFAULT 3 /* zstd's */
 /* In place of a zstd level: for sealed segments, small rather than quick. */
 #define AVJ_LEVEL_SEALING INT_MAX
 
@@ -45,6 +47,9 @@ AVJ_CHECKED enum avj_status avj_pack_records(struct avj_packer *packer,
 struct avj_unpacker;
 
 struct avj_unpacker *avj_unpacker_new(void);
+/* One more, for another dictionary, that works with the same 160 KiB of zstd's: each ends what the
+ * other has begun.  `lender` is freed last.  NULL: out of memory. */
+struct avj_unpacker *avj_unpacker_beside(struct avj_unpacker *lender);
 void avj_unpacker_free(struct avj_unpacker *unpacker);
 
 /* As avj_packer_dictionary: of the frames that come. */
@@ -61,14 +66,19 @@ bool avj_unpack_next(struct avj_unpacker *unpacker, struct avj_slice *record);
 struct avj_slice avj_unpacked(const struct avj_unpacker *unpacker);
 
 /*
- * In place of avj_unpack, for one who wants the records in front before those behind: a large
- * payload is unpacked as far as it is asked for.  `stored` and `raw` (frame->raw_len bytes, of the
- * caller's) are borrowed until all is unpacked or the unpacker is used for something else.  Nothing
- * of the record framing is checked: avj_record_get does.  AVJ_ECORRUPT, AVJ_ENOMEM.
+ * In place of avj_unpack, for one who wants some of the records before the others: a look, then
+ * what the payload is like: in parts (parts->count), to be unpacked each with avj_unpack_part, in
+ * any order; or (0) to be unpacked from the front, with avj_unpack_on.  `stored` and `raw`
+ * (frame->raw_len bytes, of the caller's) are borrowed until all is unpacked or the unpacker is
+ * used for something else.  Nothing of the record framing is checked: avj_record_get does.
+ * AVJ_ECORRUPT, AVJ_ENOMEM.
  */
-AVJ_CHECKED enum avj_status avj_unpack_begin(struct avj_unpacker *unpacker,
-                                             const struct avj_frame_info *frame,
-                                             const uint8_t *stored, uint8_t *raw);
+AVJ_CHECKED enum avj_status avj_unpack_look(struct avj_unpacker *unpacker,
+                                            const struct avj_frame_info *frame,
+                                            const uint8_t *stored, struct avj_parts *parts);
+AVJ_CHECKED enum avj_status avj_unpack_begin(struct avj_unpacker *unpacker, uint8_t *raw);
+/* Puts that part's bytes in their place in `raw`. */
+AVJ_CHECKED enum avj_status avj_unpack_part(struct avj_unpacker *unpacker, uint32_t part);
 /* Unpacks on until at least `len` bytes are there (at most raw_len).  *have: how many are. */
 AVJ_CHECKED enum avj_status avj_unpack_on(struct avj_unpacker *unpacker, size_t len, size_t *have);
 
@@ -76,9 +86,10 @@ AVJ_CHECKED enum avj_status avj_unpack_on(struct avj_unpacker *unpacker, size_t 
  * before `end`. */
 const uint8_t *avj_record_get(const uint8_t *p, const uint8_t *end, struct avj_slice *record);
 
-/* Packs a payload that is framed already (records behind their lengths, or an index). */
+/* Packs a payload that is framed already: `count` records behind their lengths, or (0) an index or
+ * what is set aside. */
 AVJ_CHECKED enum avj_status avj_pack_payload(struct avj_packer *packer, const uint8_t *raw,
-                                             size_t len, struct avj_payload *payload,
+                                             size_t len, size_t count, struct avj_payload *payload,
                                              struct avj_error *err);
 
 /* Bytes of the record that stands there behind its length, the length included; 0: `len` bytes do

@@ -23,7 +23,6 @@
 #define AVJ_SEGMENT_TARGET_DEFAULT  ((uint64_t)8 * 1024 * 1024)
 #define AVJ_SEGMENT_TARGET_MIN      ((uint64_t)64 * 1024)
 #define AVJ_LOCK_TIMEOUT_DEFAULT_MS 10000u
-#define AVJ_LEVEL_DEFAULT           3
 
 /* A place between two frames of the chain. */
 struct avj_place {

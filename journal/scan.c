@@ -151,6 +151,8 @@ struct scan {
     struct avj_scan_result *result;
     struct avj_error *err;
     const char *path;
+    const struct avj_segment_header *as;     /* in place of the file's own; NULL: that */
+    const struct avj_dictionary *dictionary; /* in place of the segment's; NULL: that */
     uint64_t limit;
     uint64_t at;
     bool chained; /* no gap since the header: result->end moves */
@@ -285,6 +287,8 @@ static enum avj_status take_zeros(struct scan *s, bool *done)
     }
     struct avj_frame_info next;
     bool found = avj_reader_resync(&s->reader, s->at, s->limit, &next);
+    if (s->reader.io_error)
+        return avj_fail_errno(s->err, -s->reader.io_error, "%s", s->path);
     uint64_t stop =
         found ? next.offset : (s->limit < s->result->file_bytes ? s->limit : s->result->file_bytes);
     uint64_t from = s->at;
@@ -297,6 +301,8 @@ static enum avj_status take_damage(struct scan *s, enum avj_damage damage, bool 
 {
     struct avj_frame_info next;
     bool found = avj_reader_resync(&s->reader, s->at + AVJ_FRAME_ALIGN, s->limit, &next);
+    if (s->reader.io_error) /* what can not be read now is not gone */
+        return avj_fail_errno(s->err, -s->reader.io_error, "%s", s->path);
     uint64_t size = s->result->file_bytes < s->limit ? s->result->file_bytes : s->limit;
     uint64_t stop = found ? next.offset : size;
     uint64_t from = s->at;
@@ -346,11 +352,14 @@ static enum avj_status scan_headerless(struct scan *s)
     size_t got;
     struct avj_frame_info next;
     bool found = false;
-    if (avj_io_read_full(s->reader.io, s->reader.file, bytes, sizeof(bytes), 0, &got) == 0 &&
-        got == sizeof(bytes)) {
+    int r = avj_io_read_full(s->reader.io, s->reader.file, bytes, sizeof(bytes), 0, &got);
+    if (r == 0 && got == sizeof(bytes)) {
         memcpy(s->reader.salt, bytes + 48, 16);
         found = avj_reader_resync(&s->reader, AVJ_SEGMENT_HEADER_LEN, s->limit, &next);
+        r = s->reader.io_error;
     }
+    if (r < 0)
+        return avj_fail_errno(s->err, -r, "%s", s->path);
     s->at = AVJ_SEGMENT_HEADER_LEN;
     enum avj_status status =
         tell_damage(s, AVJ_DAMAGE_SEGMENT_HEADER, 0, len, found ? &next : NULL);
@@ -366,7 +375,11 @@ static enum avj_status load_dictionary(struct scan *s)
 {
     struct avj_dictionary dictionary;
     const struct avj_segment_header *h = &s->result->header;
-    enum avj_status status = avj_reader_dictionary(&s->reader, h, &dictionary, s->err);
+    enum avj_status status = AVJ_OK;
+    if (s->dictionary)
+        dictionary = *s->dictionary;
+    else
+        status = avj_reader_dictionary(&s->reader, h, &dictionary, s->err);
     if (status == AVJ_ECORRUPT)
         return tell_aside(s, AVJ_DAMAGE_DICTIONARY, AVJ_SEGMENT_HEADER_LEN,
                           h->dictionary.stored_len);
@@ -444,6 +457,11 @@ static enum avj_status run_scan(struct scan *s)
             return avj_fail_errno(s->err, (int)-size, "%s", s->path);
         r->file_bytes = (uint64_t)size;
     }
+    if (s->as && (status == AVJ_OK || status == AVJ_ECORRUPT)) {
+        r->header = *s->as;
+        memcpy(s->reader.salt, s->as->salt, 16);
+        return scan_whole(s);
+    }
     if (status == AVJ_ECORRUPT)
         return scan_headerless(s);
     return status == AVJ_OK ? scan_whole(s) : status;
@@ -453,6 +471,15 @@ enum avj_status avj_scan_segment(const struct avj_io *io, const char *path, uint
                                  bool want_records, const struct avj_scan_events *events,
                                  struct avj_scan_result *result, struct avj_error *err)
 {
+    return avj_scan_segment_as(io, path, NULL, NULL, limit, want_records, events, result, err);
+}
+
+enum avj_status avj_scan_segment_as(const struct avj_io *io, const char *path,
+                                    const struct avj_segment_header *header,
+                                    const struct avj_dictionary *dictionary, uint64_t limit,
+                                    bool want_records, const struct avj_scan_events *events,
+                                    struct avj_scan_result *result, struct avj_error *err)
+{
     static const struct avj_scan_events none;
     memset(result, 0, sizeof(*result));
     struct scan s = {
@@ -461,6 +488,8 @@ enum avj_status avj_scan_segment(const struct avj_io *io, const char *path, uint
         .result = result,
         .err = err,
         .path = path,
+        .as = header,
+        .dictionary = dictionary,
         .limit = limit ? limit : UINT64_MAX,
         .want_records = want_records,
     };

@@ -155,6 +155,18 @@ AVJ_API AVJ_CHECKED enum avj_status avj_scan_segment(const struct avj_io *io, co
                                                      struct avj_scan_result *result,
                                                      struct avj_error *err);
 
+/*
+ * The same under another header than the file's own: for a file whose header is damaged, and known
+ * from elsewhere.  Only salt, journal id, number, features and first_seq must be right; without the
+ * chain value in front of it the first frame is told of as damage and given all the same.
+ * dictionary: for the frames that need one, in place of what stands behind the header; NULL: that.
+ */
+struct avj_dictionary;
+AVJ_API AVJ_CHECKED enum avj_status avj_scan_segment_as(
+    const struct avj_io *io, const char *path, const struct avj_segment_header *header,
+    const struct avj_dictionary *dictionary, uint64_t limit, bool want_records,
+    const struct avj_scan_events *events, struct avj_scan_result *result, struct avj_error *err);
+
 struct avj_segment_entry {
     uint64_t number;
     char name[24]; /* "0000000000000001.seg" */

@@ -18,10 +18,9 @@ static enum avj_status write_frame(struct avj_sealer *s, uint8_t type, const uin
                                    size_t len, uint16_t count)
 {
     struct avj_payload payload;
-    enum avj_status status = avj_pack_payload(s->with->packer, raw, len, &payload, s->err);
+    enum avj_status status = avj_pack_payload(s->with->packer, raw, len, count, &payload, s->err);
     if (status != AVJ_OK)
         return status;
-    payload.count = count;
     struct avj_frame_header h = {
         .type = type,
         .first_seq = s->to.next_seq,

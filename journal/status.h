@@ -68,7 +68,8 @@ AVJ_BEGIN_C
     X(AVJ_ETIMEOUT, -20, "timed out", 'o')                                                         \
     X(AVJ_EACCES, -21, "permission denied", 'p')                                                   \
     X(AVJ_EREFUSED, -22, "refused for safety", 'p')                                                \
-    X(AVJ_EUNSYNCED, -23, "written, but not known to be durable", 'o')
+    X(AVJ_EUNSYNCED, -23, "written, but not known to be durable", 'o')                             \
+    X(AVJ_ECHANGED, -24, "others have appended since", 'o')
 
 enum avj_status {
 #define AVJ_X(name, value, text, class) name = value,

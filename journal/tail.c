@@ -261,8 +261,13 @@ static enum avj_status judge(struct avj_journal *j, enum avj_at at, struct avj_e
     bool same_boot = memcmp(j->segment.boot_id, j->boot_id, 16) == 0 &&
                      !avj_all_zero(j->boot_id, 16) &&
                      !avj_sync_is_over(j, &state, j->tail.segment_no);
-    return avj_tail_evidence(&j->reader, &j->tail, &state.witness, same_boot) ? corrupt_tail(j, err)
-                                                                              : AVJ_OK;
+    j->reader.io_error = 0;
+    if (avj_tail_evidence(&j->reader, &j->tail, &state.witness, same_boot))
+        return corrupt_tail(j, err);
+    if (j->reader.io_error) /* what can not be read now may be the proof */
+        return avj_fail_errno(err, -j->reader.io_error, "segment %llu",
+                              (unsigned long long)j->tail.segment_no);
+    return AVJ_OK;
 }
 
 /* Nothing has come since this handle looked here last, or wrote here. */

@@ -3,6 +3,7 @@
 #include "journal/tuning.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zdict.h>
@@ -90,6 +91,30 @@ static enum avj_status samples_init(struct samples *s, const struct avj_training
     return s->learn_count < SAMPLES_MIN ? AVJ_END : AVJ_OK;
 }
 
+/* ---- zdict ---- */
+
+/* Bytes of the dictionary; 0: there is none. */
+static size_t train_zdict(uint8_t *out, size_t room, const uint8_t *bytes, const size_t *sizes,
+                          size_t count)
+{
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&one_at_a_time);
+    size_t len = ZDICT_trainFromBuffer(out, room, bytes, sizes, (unsigned)count);
+    pthread_mutex_unlock(&one_at_a_time);
+    return ZDICT_isError(len) ? 0 : len;
+}
+
+size_t avj_train_content(const uint8_t *samples, const size_t *sizes, size_t count, uint8_t *out,
+                         size_t room)
+{
+    size_t len = train_zdict(out, room, samples, sizes, count);
+    size_t head = len ? ZDICT_getDictHeaderSize(out, len) : 0;
+    if (!len || ZDICT_isError(head) || head >= len)
+        return 0;
+    memmove(out, out + head, len - head);
+    return len - head;
+}
+
 /* ---- how good a dictionary is ---- */
 
 static bool compressed_size(ZSTD_CCtx *zstd, const struct samples *s, uint64_t *total)
@@ -129,12 +154,8 @@ struct dictionary {
 /* zdict tells no memory from bad samples: whatever fails here means that the old one is kept. */
 static bool train_own(const struct samples *s, size_t want, struct dictionary *out)
 {
-    size_t len =
-        ZDICT_trainFromBuffer(out->data, want, s->bytes, s->sizes, (unsigned)s->learn_count);
-    if (ZDICT_isError(len))
-        return false;
-    out->len = len;
-    return true;
+    out->len = train_zdict(out->data, want, s->bytes, s->sizes, s->learn_count);
+    return out->len > 0;
 }
 
 /* The built-in dictionary's content, then that of `own`, nearer and so cheaper to refer to. */

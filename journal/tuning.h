@@ -7,8 +7,10 @@
  *
  *   raw < AVJ_SMALL_RAW                 AVJ_TUNE_SMALL   with the segment's dictionary
  *   raw < AVJ_BULK_RAW                  AVJ_TUNE_MEDIUM  with the segment's dictionary
- *   else                                AVJ_TUNE_BULK    without: it is slower and no smaller
- *   frames of sealed segments (256 KiB) AVJ_TUNE_SEALED  with their own
+ *   parts of larger ones                AVJ_TUNE_BULK    without the built-in one: it is slower and
+ *                                                        hardly smaller
+ *                                       AVJ_TUNE_PARTS   with a dictionary of the journal's own
+ *   parts of sealed frames (64 KiB)     AVJ_TUNE_SEALED  with their own
  *
  * Keep a ZSTD_CCtx for each tuning in use: changing parameters throws the digested dictionary away.
  * Give it its dictionary once, with ZSTD_CCtx_loadDictionary: it is digested by the
@@ -24,7 +26,14 @@
 
 struct ZSTD_CCtx_s; /* zstd.h's ZSTD_CCtx */
 
-enum avj_tuning { AVJ_TUNE_SMALL, AVJ_TUNE_MEDIUM, AVJ_TUNE_BULK, AVJ_TUNE_SEALED, AVJ_TUNINGS };
+enum avj_tuning {
+    AVJ_TUNE_SMALL,
+    AVJ_TUNE_MEDIUM,
+    AVJ_TUNE_BULK,
+    AVJ_TUNE_PARTS,
+    AVJ_TUNE_SEALED,
+    AVJ_TUNINGS
+};
 
 /* The small tuning's window is 16 KiB: zstd lets a payload of more than a window see less and less
  * of a dictionary. */

@@ -69,7 +69,7 @@ static void show_opening(void *arg, uint64_t done, uint64_t total)
 
 static int run(struct cli *cli)
 {
-    struct avj_store_options options = {0};
+    struct avj_store_options options = {.program = "avchat " AVJ_VERSION};
     struct avj_error err = {0};
 
     int code = find_directory(cli);

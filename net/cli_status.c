@@ -2,39 +2,16 @@
 #include "net/cli.h"
 #include "net/engine.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
 struct state {
     struct avj_store_status store;
     const char *endpoint, *user; /* NULL: none */
     bool session;                /* a session is kept beside the log */
     int64_t oldest_ms;           /* age of the oldest pending change, -1: nothing is pending */
-    long leader;                 /* process that syncs, 0: none */
+    bool led;                    /* a process syncs: */
+    struct avj_engine_leader leader;
 };
-
-/* The pid in DIR/sync.lock while somebody holds its lock; 0: nobody does. */
-static long leader_of(const char *dir)
-{
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    char *path, text[24] = "";
-    long pid = 0;
-
-    if (asprintf(&path, "%s/sync.lock", dir) < 0)
-        return 0;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    free(path);
-    if (file < 0)
-        return 0;
-    /* An open-file-description lock has no process; the holder writes its own into the file. */
-    if (fcntl(file, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK &&
-        pread(file, text, sizeof(text) - 1, 0) > 0)
-        pid = strtol(text, NULL, 10);
-    close(file);
-    return pid > 0 ? pid : 0;
-}
 
 static int look(struct cli *cli, struct state *state)
 {
@@ -51,7 +28,7 @@ static int look(struct cli *cli, struct state *state)
     if (state->store.pending && state->store.oldest_pending_ms)
         state->oldest_ms =
             now > state->store.oldest_pending_ms ? now - state->store.oldest_pending_ms : 0;
-    state->leader = leader_of(cli->dir);
+    state->led = avj_engine_leader(cli->store, &state->leader);
     return CLI_DONE;
 }
 
@@ -72,26 +49,29 @@ static const char *session_name(const struct state *state)
 static void put_json(struct cli *cli, const struct state *state)
 {
     const struct avj_store_status *s = &state->store;
-    char when[AVJ_TIME_TEXT], digest[33];
+    const struct avj_engine_leader *leader = &state->leader;
+    char when[AVJ_TIME_TEXT], since[AVJ_TIME_TEXT], digest[33];
 
     avj_time_format(s->last_ack_ms, when);
+    avj_time_format(leader->since_ms, since);
     for (size_t i = 0; i < sizeof(s->digest); i++)
         snprintf(digest + 2 * i, 3, "%02x", s->digest[i]);
     /* An empty outbox is empty at once; how fast a full one drains is only known while it does. */
-    cli_json(cli,
-             json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:n, s:s?, s:b, s:I, s:s?, s:o, s:s?, "
-                       "s:s, s:I, s:I, s:I}",
-                       "records", (json_int_t)s->records, "bytes", (json_int_t)s->bytes, "segments",
-                       (json_int_t)s->segments, "pending", (json_int_t)s->pending, "parked",
-                       (json_int_t)s->parked, "oldestPendingMs",
-                       number_or_null(state->oldest_ms, -1), "etaMs",
-                       s->pending ? json_null() : json_integer(0), "online", "session",
-                       session_name(state), "gapOpen", (int)s->gap_open, "conflicts",
-                       (json_int_t)s->conflicts, "lastAckAt", s->last_ack_ms ? when : NULL,
-                       "leader", number_or_null(state->leader, 0), "user", state->user, "digest",
-                       digest, "unknownEntries", (json_int_t)s->unknown_entries, "threads",
-                       (json_int_t)s->visible[AVJ_THREAD], "messages",
-                       (json_int_t)s->visible[AVJ_MESSAGE]));
+    cli_json(
+        cli,
+        json_pack(
+            "{s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:n, s:s?, s:b, s:I, s:s?, s:o, s:s?, "
+            "s:s?, s:s?, s:s?, s:s, s:I, s:I, s:I}",
+            "records", (json_int_t)s->records, "bytes", (json_int_t)s->bytes, "segments",
+            (json_int_t)s->segments, "pending", (json_int_t)s->pending, "parked",
+            (json_int_t)s->parked, "oldestPendingMs", number_or_null(state->oldest_ms, -1), "etaMs",
+            s->pending ? json_null() : json_integer(0), "online", "session", session_name(state),
+            "gapOpen", (int)s->gap_open, "conflicts", (json_int_t)s->conflicts, "lastAckAt",
+            s->last_ack_ms ? when : NULL, "leader", number_or_null(leader->pid, 0), "user",
+            state->user, "leaderSession", leader->pid ? leader->session : NULL, "leaderHost",
+            leader->pid ? leader->host : NULL, "leaderSince", leader->pid ? since : NULL, "digest",
+            digest, "unknownEntries", (json_int_t)s->unknown_entries, "threads",
+            (json_int_t)s->visible[AVJ_THREAD], "messages", (json_int_t)s->visible[AVJ_MESSAGE]));
 }
 
 static void put_age(int64_t ms)
@@ -111,6 +91,20 @@ static void put_age(int64_t ms)
     fputs("a moment", stdout);
 }
 
+static void put_leader(const struct avj_engine_leader *leader)
+{
+    char since[CLI_LOCAL_TIME];
+
+    if (!leader->pid) {
+        printf("syncing    by a process that does not say who it is\n");
+        return;
+    }
+    cli_local_time(leader->since_ms, since);
+    printf("syncing    by process %ld on ", leader->pid);
+    cli_put_safe(stdout, leader->host, strlen(leader->host), false);
+    printf(" since %s, session %s\n", since, leader->session);
+}
+
 static void put_server(const struct state *state)
 {
     if (!state->endpoint) {
@@ -122,8 +116,8 @@ static void put_server(const struct state *state)
         printf("signed in  %s\n", state->user);
     else
         printf("signed in  no; sign in with: avchat login EMAIL\n");
-    if (state->leader)
-        printf("syncing    by process %ld\n", state->leader);
+    if (state->led)
+        put_leader(&state->leader);
     else
         printf("syncing    no; run: avchat sync\n");
     if (state->store.gap_open)

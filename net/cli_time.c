@@ -1,75 +1,14 @@
-/*
- * Moments as people write them: "2026-11-22", "2026-11-22 18:09", ISO 8601, "-2h" for two hours
- * ago; and sequence numbers.  What names no zone is local time.
- */
+/* Moments (replay/moment.h) and sequence numbers as values of options. */
 #include "net/cli.h"
+#include "replay/moment.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static int64_t now_ms(void)
-{
-    return avj_io_posix()->now_ms(avj_io_posix()->ctx);
-}
-
-/* "-90m": a number and s, m, h, d or w. */
-static bool take_ago(const char *text, int64_t *ms)
-{
-    static const struct {
-        char letter;
-        int64_t ms;
-    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}, {'w', 604800000}};
-    char *end;
-
-    if (text[0] != '-' || text[1] < '0' || text[1] > '9')
-        return false;
-    errno = 0;
-    long count = strtol(text + 1, &end, 10);
-    for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
-        if (*end != units[i].letter || end[1] || errno || count > INT64_MAX / units[i].ms)
-            continue;
-        int64_t now = now_ms();
-        *ms = count * units[i].ms < now ? now - count * units[i].ms : 1;
-        return true;
-    }
-    return false;
-}
-
-/* A date, or a date and a time of day, in local time. */
-static bool take_local(const char *text, int64_t *ms)
-{
-    static const char *const formats[] = {"%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S",
-                                          "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"};
-
-    for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
-        struct tm tm = {.tm_isdst = -1};
-        const char *end = strptime(text, formats[i], &tm);
-        if (!end || *end)
-            continue;
-        struct tm asked = tm;
-        time_t seconds = mktime(&tm);
-        /* mktime() makes March 3 of February 31. */
-        if (seconds <= 0 || tm.tm_mday != asked.tm_mday || tm.tm_mon != asked.tm_mon)
-            return false;
-        *ms = (int64_t)seconds * 1000;
-        return true;
-    }
-    return false;
-}
-
-static bool take_time(const char *text, int64_t *ms)
-{
-    return take_ago(text, ms) || take_local(text, ms) ||
-           (avj_time_parse(text, strlen(text), ms) && *ms > 0);
-}
 
 int cli_time(struct cli *cli, enum cli_option option, int64_t *ms)
 {
     const char *text = cli->value[option];
 
-    if (!text || take_time(text, ms))
+    if (!text || avj_moment_parse(text, ms))
         return CLI_DONE;
     return cli_usage("--%s takes a time (2026-11-22, '2026-11-22 18:09', -2h, -3d), not '%s'",
                      cli_options[option].name, text);
@@ -79,7 +18,7 @@ int cli_moment(struct cli *cli, enum cli_option option, uint64_t *seq, int64_t *
 {
     const char *text = cli->value[option];
 
-    if (!text || take_time(text, ms))
+    if (!text || avj_moment_parse(text, ms))
         return CLI_DONE;
     if (*text && strspn(text, "0123456789") == strlen(text)) {
         int code = cli_number(cli, option, AVJ_SEQ_MAX, seq);

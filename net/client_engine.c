@@ -148,16 +148,27 @@ static void on_wake_fd(void *arg, int fd, unsigned events)
     engine->woken = true;
 }
 
-static enum avj_status watch(struct engine *engine)
+static enum avj_status wait_failed(struct engine *engine, enum avj_status status)
+{
+    return status ? avj_fail(engine->err, status, "wait for the journal and for signals") : AVJ_OK;
+}
+
+static enum avj_status watch_stop(struct engine *engine)
+{
+    if (engine->options->stop_fd <= 0)
+        return AVJ_OK;
+    return wait_failed(engine, avj_wait_set(engine->loop.wait, engine->options->stop_fd,
+                                            AVJ_WAIT_READ, on_stop_fd, engine));
+}
+
+/* Only who leads wants to know of every append. */
+static enum avj_status watch_journal(struct engine *engine)
 {
     int wake = avj_journal_wake_fd(avj_store_journal(engine->store));
-    enum avj_status status = AVJ_OK;
-    if (engine->options->stop_fd > 0)
-        status = avj_wait_set(engine->loop.wait, engine->options->stop_fd, AVJ_WAIT_READ,
-                              on_stop_fd, engine);
-    if (!status && wake >= 0)
-        status = avj_wait_set(engine->loop.wait, wake, AVJ_WAIT_READ, on_wake_fd, engine);
-    return status ? avj_fail(engine->err, status, "wait for the journal and for signals") : AVJ_OK;
+    if (wake < 0)
+        return AVJ_OK;
+    return wait_failed(engine,
+                       avj_wait_set(engine->loop.wait, wake, AVJ_WAIT_READ, on_wake_fd, engine));
 }
 
 static enum avj_status look_around(struct engine *engine)
@@ -175,17 +186,51 @@ static enum avj_status look_around(struct engine *engine)
 
 /* ---- before the loop: the lock, the server's version ---- */
 
+static void on_lock_fd(void *arg, int fd, unsigned events)
+{
+    struct engine *engine = arg;
+    (void)fd, (void)events;
+    avj_sync_lock_woken(&engine->lock);
+    engine->asked_look = true;
+}
+
+/* Asleep until who leads is gone, or until told to stop (AVJ_END).  Who wants but one sync has it
+ * made by who leads. */
+static enum avj_status wait_for_lock(struct engine *engine)
+{
+    const char *session = avj_store_session(engine->store);
+    uint64_t request = 0;
+    for (;;) {
+        enum avj_status status = avj_sync_lock_try(&engine->lock, session, engine->err);
+        if (status == AVJ_ELOCKED && !engine->options->follow) {
+            enum avj_status answer = avj_engine_ask_leader(engine, &request);
+            status = answer ? answer : status;
+        }
+        if (status != AVJ_ELOCKED) {
+            engine->note[0] = '\0';
+            return status;
+        }
+        if (told_to_stop(engine))
+            return AVJ_END;
+        int64_t now = avj_loop_now(&engine->loop);
+        avj_engine_note(engine, engine->options->follow
+                                    ? "another process is syncing: ready to take over"
+                                    : "another process is syncing: it was asked to do it now");
+        report(engine, now);
+        avj_loop_wait(&engine->loop, now + avj_sync_lock_pause_ms(&engine->lock));
+    }
+}
+
 static enum avj_status take_lock(struct engine *engine)
 {
     const char *dir = avj_journal_path(avj_store_journal(engine->store));
-    for (;;) {
-        enum avj_status status = avj_sync_lock_take(dir, &engine->lock, engine->err);
-        if (status != AVJ_ELOCKED || !engine->options->follow)
-            return status;
-        if (told_to_stop(engine))
-            return AVJ_END;
-        avj_loop_wait(&engine->loop, avj_loop_now(&engine->loop) + ENGINE_LOCK_MS);
-    }
+    avj_session_hold(
+        engine->store); /* that others can tell whether the leader they read of lives */
+    enum avj_status status = avj_sync_lock_open(dir, &engine->lock, engine->err);
+    if (!status && engine->lock.wake >= 0)
+        status = wait_failed(engine, avj_wait_set(engine->loop.wait, engine->lock.wake,
+                                                  AVJ_WAIT_READ, on_lock_fd, engine));
+    return status ? status : wait_for_lock(engine);
 }
 
 static enum avj_status ask_version(struct engine *engine, struct avj_aw_result *result)
@@ -223,9 +268,10 @@ static enum avj_status detect(struct engine *engine)
             engine->note[0] = '\0';
             return status;
         }
+        avj_engine_answer_cut_off(engine);
         int64_t now = avj_loop_now(&engine->loop);
         int64_t until = now + avj_backoff_next(&engine->backoff);
-        while (now < until && !told_to_stop(engine)) {
+        while (now < until && !told_to_stop(engine) && !avj_engine_is_asked(engine)) {
             report(engine, now);
             avj_loop_wait(&engine->loop, until);
             now = avj_loop_now(&engine->loop);
@@ -316,9 +362,13 @@ static enum avj_status pump(struct engine *engine, int64_t now_ms, int64_t *unti
     if (!status && !engine->stopping)
         status = avj_engine_sweep_due(engine, now_ms, until_ms);
     if (!status)
+        status = avj_engine_take_asked(engine);
+    if (!status)
         status = avj_engine_sweep_pump(engine, now_ms);
     if (!status)
         status = pump_push(engine, now_ms);
+    if (!status && avj_engine_answer_asked(engine))
+        *until_ms = now_ms;
     return status;
 }
 
@@ -378,9 +428,11 @@ static enum avj_status run(struct engine *engine)
     if (!status)
         status = avj_loop_init(&engine->loop, engine->options->timeout_ms, engine->err);
     if (!status)
-        status = watch(engine);
+        status = watch_stop(engine);
     if (!status && !engine->options->dry_run)
         status = take_lock(engine);
+    if (!status)
+        status = watch_journal(engine);
     if (!status)
         status = avj_store_refresh(engine->store, NULL, engine->err);
     if (!status)
@@ -406,6 +458,12 @@ static void finish(struct engine *engine, struct avj_engine_progress *final)
     engine->progress.eta_ms = engine->progress.pending ? -1 : 0;
     if (engine->options->dry_run)
         engine->progress.pushed = engine->progress.pending;
+    if (engine->answered) {
+        engine->progress.online = engine->answer.status != AVJ_ENET;
+        engine->progress.pushed = engine->answer.pushed;
+        engine->progress.pulled = engine->answer.pulled;
+        engine->progress.rejected = engine->answer.rejected;
+    }
     if (final)
         *final = engine->progress;
 }
@@ -426,7 +484,8 @@ enum avj_status avj_engine_run(struct avj_store *store, const struct avj_engine_
     struct avj_error own = {0};
     struct engine engine = {.store = store,
                             .options = options,
-                            .lock = {.file = -1},
+                            .lock = {.file = -1, .wake = -1},
+                            .asked_look = true,
                             .progress = {.phase = AVJ_PHASE_CONNECT, .eta_ms = -1},
                             .err = err ? err : &own};
     (void)io->random(io->ctx, &engine.backoff.random, sizeof engine.backoff.random);

@@ -49,6 +49,7 @@ enum avj_status avj_engine_sweep_begin(struct engine *engine, bool quick)
     };
     avj_engine_sweep_abandon(engine);
     engine->pull_quick = quick;
+    engine->asked_sweep = engine->asked && !quick;
     engine->pull_token = ENGINE_TOKEN_PULL | ((engine->pull_token + 1) & ~ENGINE_TOKEN_PULL);
     status = avj_pull_new(&options, &engine->pull);
     return status ? avj_fail(engine->err, status, "begin a sweep: out of memory") : AVJ_OK;
@@ -67,6 +68,7 @@ void avj_engine_sweep_abandon(struct engine *engine)
         count(engine);
     avj_pull_free(engine->pull);
     engine->pull = NULL;
+    engine->asked_sweep = false;
 }
 
 static int64_t soonest(int64_t a, int64_t b)
@@ -101,6 +103,7 @@ static void ended(struct engine *engine, int64_t now_ms)
     }
     engine->quick_due_ms = now_ms + ENGINE_QUICK_MS;
     engine->pushing = !engine->options->dry_run;
+    engine->asked_swept = engine->asked_swept || engine->asked_sweep;
     avj_engine_sweep_abandon(engine);
     if (engine->push)
         avj_push_wake(engine->push);

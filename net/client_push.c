@@ -61,12 +61,18 @@ enum avj_status avj_push_fail(struct avj_push *push, enum avj_status status, con
     return avj_fail(&push->failure, status, "%s%s%s", text, inner[0] ? ": " : "", inner);
 }
 
-static enum avj_status rate_wait(struct avj_push *push, const struct avj_aw_result *result)
+int64_t avj_push_rate_wait(const struct avj_push *push, const struct avj_aw_result *result)
 {
     int64_t server_now = result->date_ms ? result->date_ms : push->now_ms;
     int64_t wait = result->rate_reset_ms - server_now;
     if (wait < 1000)
         wait = result->rate_reset_ms ? 1000 : 10000;
+    return wait;
+}
+
+static enum avj_status rate_wait(struct avj_push *push, const struct avj_aw_result *result)
+{
+    int64_t wait = avj_push_rate_wait(push, result);
     push->wait_until_ms = push->now_ms + wait;
     push->rate_limited = true;
     snprintf(push->note, sizeof push->note, "rate limited by the server for %lld s",
@@ -371,8 +377,10 @@ void avj_push_answer(struct avj_push *push, uint64_t token, const struct avj_htt
     if (result.verdict != AVJ_AW_RETRY)
         push->backoff.tries = 0;
     lane->wait_until_ms = 0;
-    enum avj_status status = lane->state == LANE_READ ? avj_lane_read_answer(push, lane, &result)
-                                                      : avj_lane_write_answer(push, lane, &result);
+    enum avj_status status = avj_lane_tell(push, lane, answer, &result);
+    if (!status)
+        status = lane->state == LANE_READ ? avj_lane_read_answer(push, lane, &result)
+                                          : avj_lane_write_answer(push, lane, &result);
     (void)status; /* kept in push->failure, which avj_push_next reports */
     avj_aw_result_release(&result);
     if (lane->state == LANE_FREE)

@@ -65,6 +65,9 @@ struct lane {
     unsigned tries;         /* times the server failed on this very batch */
     int64_t wait_until_ms;  /* after that */
     bool announced;         /* the attempt is in the journal */
+    char attempt[24];       /* its id */
+    int told_status;        /* of its answer that was journaled last */
+    unsigned told;          /* such answers in a row */
     char tx[64];
     struct lane_op *ops;
     size_t count;
@@ -137,6 +140,14 @@ AVJ_CHECKED enum avj_status avj_lane_write_request(struct avj_push *push, struct
                                                    struct avj_http_request *out);
 AVJ_CHECKED enum avj_status avj_lane_write_answer(struct avj_push *push, struct lane *lane,
                                                   const struct avj_aw_result *result);
+
+/* client_push_answer.c: journals an answer that did not do what was asked for */
+AVJ_CHECKED enum avj_status avj_lane_tell(struct avj_push *push, struct lane *lane,
+                                          const struct avj_http_answer *answer,
+                                          const struct avj_aw_result *result);
+
+/* client_push.c: how long a rate limit lasts */
+int64_t avj_push_rate_wait(const struct avj_push *push, const struct avj_aw_result *result);
 
 /* client_push.c: what every part says about an answer that is none, or not one about documents */
 AVJ_CHECKED enum avj_status avj_lane_later(struct avj_push *push, struct lane *lane,

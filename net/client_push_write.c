@@ -52,17 +52,17 @@ static enum avj_status announce(struct avj_push *push, struct lane *lane)
     if (lane->announced || !lane->count)
         return AVJ_OK;
     struct avj_push_op *ops = malloc(lane->count * sizeof *ops);
-    char attempt[24];
     if (!ops)
         return avj_push_fail(push, AVJ_ENOMEM, "journal an attempt");
     for (size_t i = 0; i < lane->count; i++)
         ops[i] = lane->ops[i].op;
-    snprintf(attempt, sizeof attempt, "%016llx",
+    snprintf(lane->attempt, sizeof lane->attempt, "%016llx",
              (unsigned long long)avj_backoff_random(&push->backoff));
-    enum avj_status status = avj_sync_push(push->store, ops, lane->count, attempt,
+    enum avj_status status = avj_sync_push(push->store, ops, lane->count, lane->attempt,
                                            lane->single ? "single" : "transaction", &push->failure);
     free(ops);
     lane->announced = true;
+    lane->told = 0;
     return status ? avj_push_fail(push, status, "journal an attempt") : AVJ_OK;
 }
 

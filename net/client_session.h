@@ -21,14 +21,4 @@ AVJ_CHECKED enum avj_status avj_session_save(const char *dir, const struct avj_s
 AVJ_CHECKED enum avj_status avj_session_remove(const char *dir, struct avj_error *err);
 void avj_session_release(struct avj_session *session);
 
-/* One syncer at a time: a lock on DIR/sync.lock that dies with its process.  The file stays; it
- * holds the pid for messages. */
-struct avj_sync_lock {
-    int file; /* -1: not held */
-};
-/* AVJ_ELOCKED names the pid that has it. */
-AVJ_CHECKED enum avj_status avj_sync_lock_take(const char *dir, struct avj_sync_lock *lock,
-                                               struct avj_error *err);
-void avj_sync_lock_release(struct avj_sync_lock *lock);
-
 #endif

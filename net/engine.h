@@ -9,6 +9,7 @@
 #ifndef AVJ_ENGINE_H
 #define AVJ_ENGINE_H
 
+#include "replay/sessions.h"
 #include "replay/store.h"
 #include "replay/sync.h"
 
@@ -39,10 +40,12 @@ struct avj_engine_progress {
 };
 
 struct avj_engine_options { /* zero is the default */
-    bool follow;            /* stay, listen to Realtime, push what appears; else once */
-    bool dry_run;           /* say what would be pushed and pulled, change nothing */
-    bool accept_deletions;  /* let a sweep remove more than the safe share */
-    unsigned timeout_ms;    /* of one request, 0: 30,000 */
+    bool follow;           /* stay, listen to Realtime, push what appears; else once.  Where another
+                              process syncs this journal, the one waits until it is gone, the other
+                              has it sync now, and waits for that */
+    bool dry_run;          /* say what would be pushed and pulled, change nothing */
+    bool accept_deletions; /* let a sweep remove more than the safe share */
+    unsigned timeout_ms;   /* of one request, 0: 30,000 */
     const volatile sig_atomic_t
         *stop;   /* becomes non-zero: finish what is in flight and return AVJ_OK */
     int stop_fd; /* a descriptor that becomes readable at that moment (signal handler's pipe), 0 or
@@ -83,6 +86,17 @@ AVJ_API AVJ_CHECKED enum avj_status avj_engine_logout(struct avj_store *store,
  * AVJ_EAUTH, AVJ_ENET. */
 AVJ_API AVJ_CHECKED enum avj_status avj_engine_whoami(struct avj_store *store, char **user_id,
                                                       char **email, struct avj_error *err);
+
+struct avj_engine_leader {
+    long pid; /* of the process that syncs, on: */
+    char host[AVJ_SESSION_NAME];
+    char session[AVJ_SESSION_TEXT]; /* see sessions.h */
+    int64_t since_ms;               /* since when it does; milliseconds since 1970 */
+};
+
+/* Does a process sync this journal at present?  All of *leader is zero where it does and does not
+ * say who it is.  Takes no lock, writes nothing, asks no server. */
+AVJ_API bool avj_engine_leader(struct avj_store *store, struct avj_engine_leader *leader);
 
 /* True when DIR/session.json holds a session.  Reads only the file. */
 AVJ_API bool avj_engine_has_session(struct avj_store *store);

@@ -16,6 +16,7 @@
 #include "replay/history.h"
 #include "replay/schema.h"
 #include "replay/search.h"
+#include "replay/sessions.h"
 #include "replay/store.h"
 #include "replay/stream.h"
 #include "replay/sync.h"

@@ -2,6 +2,7 @@
 #include "replay/chunks.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void avj_chunks_release(struct avj_chunks *c)
 {
@@ -39,25 +40,29 @@ void *avj_chunks_add(struct avj_chunks *c)
     return avj_chunks_at(c, c->count++);
 }
 
-static size_t chunks_for(size_t count)
-{
-    return (count + AVJ_CHUNK_ITEMS - 1) >> AVJ_CHUNK_SHIFT;
-}
-
 bool avj_chunks_adopt(struct avj_chunks *c, void *items, size_t count)
 {
-    if (!reserve(c, chunks_for(count)))
+    size_t whole = count >> AVJ_CHUNK_SHIFT, rest = count & (AVJ_CHUNK_ITEMS - 1);
+    if (!reserve(c, whole + 1))
         return false;
-    for (size_t i = 0; i < chunks_for(count); i++)
+    for (size_t i = 0; i < whole; i++)
         c->chunks[i] = (uint8_t *)items + i * AVJ_CHUNK_ITEMS * c->item_len;
-    c->chunk_count = c->mapped = chunks_for(count);
+    c->chunk_count = c->mapped = whole;
+    if (rest) {
+        uint8_t *chunk = calloc(AVJ_CHUNK_ITEMS, c->item_len);
+        if (!chunk)
+            return false;
+        memcpy(chunk, (uint8_t *)items + whole * AVJ_CHUNK_ITEMS * c->item_len, rest * c->item_len);
+        c->chunks[c->chunk_count++] = chunk;
+    }
     c->count = count;
     return true;
 }
 
-size_t avj_chunks_bytes(const struct avj_chunks *c, size_t count)
+size_t avj_chunks_bytes(const struct avj_chunks *c, size_t i)
 {
-    return chunks_for(count) * AVJ_CHUNK_ITEMS * c->item_len;
+    size_t behind = c->count - (i << AVJ_CHUNK_SHIFT);
+    return (behind < AVJ_CHUNK_ITEMS ? behind : AVJ_CHUNK_ITEMS) * c->item_len;
 }
 
 size_t avj_chunks_memory(const struct avj_chunks *c)

@@ -36,10 +36,11 @@ static inline void *avj_chunks_at(const struct avj_chunks *c, size_t i)
 /* Makes room for one more item, `count` - 1 then.  NULL: out of memory. */
 void *avj_chunks_add(struct avj_chunks *c);
 
-/* The empty array begins with `count` items at `items` (borrowed), which is writable up to a whole
- * number of chunks: avj_chunks_bytes(c, count).  False: out of memory. */
+/* The empty array begins with `count` items at `items` (writable): whole chunks of them stay there
+ * (borrowed), the rest is copied.  False: out of memory. */
 bool avj_chunks_adopt(struct avj_chunks *c, void *items, size_t count);
-size_t avj_chunks_bytes(const struct avj_chunks *c, size_t count);
+/* Of the items in chunk `i`. */
+size_t avj_chunks_bytes(const struct avj_chunks *c, size_t i);
 
 /* Bytes held in memory of its own. */
 size_t avj_chunks_memory(const struct avj_chunks *c);

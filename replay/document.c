@@ -129,13 +129,15 @@ static enum avj_status add_pending(struct avj_document *d, const struct avj_pend
     return AVJ_OK;
 }
 
-void avj_document_drop_pending(struct avj_document *d, size_t index)
+void avj_document_drop_first(struct avj_document *d, size_t count)
 {
-    avj_blob_release(&d->pending[index].fields);
+    if (!count)
+        return;
+    for (size_t i = 0; i < count; i++)
+        avj_blob_release(&d->pending[i].fields);
     d->derived = false;
-    d->pending_count--;
-    memmove(&d->pending[index], &d->pending[index + 1],
-            (d->pending_count - index) * sizeof(*d->pending));
+    d->pending_count -= count;
+    memmove(d->pending, d->pending + count, d->pending_count * sizeof(*d->pending));
 }
 
 /* state = state + one mutation */

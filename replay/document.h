@@ -92,8 +92,8 @@ struct avj_fields avj_document_fields(const struct avj_document *document); /* v
 AVJ_CHECKED enum avj_status avj_document_push_pending(struct avj_document *document,
                                                       const struct avj_pending *pending,
                                                       struct avj_fields fields);
-/* Drops the pending mutation at `index`. */
-void avj_document_drop_pending(struct avj_document *document, size_t index);
+/* Drops the first `count` pending mutations. */
+void avj_document_drop_first(struct avj_document *document, size_t count);
 
 /* Base (NULL fields: absent) with the first `count` pending mutations applied; they must be loaded.
  * *absent tells whether nothing is left. */

@@ -26,7 +26,9 @@ AVJ_BEGIN_C
       "nil, c conflict that it settles")                                                           \
     X(AVJ_E_PUSH, "push",                                                                          \
       "an attempt begun: a attempt id, v via (transaction, single), d [[kind, id, $id, up to "     \
-      "seq, op], ...]")                                                                            \
+      "seq, op], ...]; o (answer): one of its requests did not do it: a, v, d the documents it "   \
+      "was about (none: all), x status (0: no answer came), y step (read, begin, stage, commit, "  \
+      "write), m message, n how often in a row by now, w ms to wait, z ms the request took")       \
     X(AVJ_E_ACK, "ack",                                                                            \
       "settled upstream: r $id, s up to seq, v $updatedAt (of what was deleted: nil where it is "  \
       "not known), c $createdAt, f row (absent: deleted), k fields kept back, x status (0: "       \
@@ -48,9 +50,12 @@ AVJ_BEGIN_C
       "what lost a merge: s seq of the loser, v winning $updatedAt, f lost fields, m why; or o "   \
       "(dismiss): s seq of the conflict that needs nobody any more")                               \
     X(AVJ_E_SESSION, "session",                                                                    \
-      "o (init, open, login, logout, claim, schema, clock), u user id, and the facts of it: d "    \
-      "the server's clock minus ours, in ms")                                                      \
-    X(AVJ_E_REPAIR, "repair", "what a repair did")                                                 \
+      "o (init, login, logout, claim, schema, clock), u user id, and the facts of it: d the "      \
+      "server's clock minus ours, in ms; or a process that writes: o open (pid, host, device, "    \
+      "program), close, killed (who: the session that is gone)")                                   \
+    X(AVJ_E_REPAIR, "repair",                                                                      \
+      "o (lost: stands in for a lost record, from, to; replaced: for what was no entry, d; "       \
+      "repair: what was done, lost [[from, to], ...], kept, threads, messages)")                   \
     X(AVJ_E_SERVER, "server",                                                                      \
       "state of the embedded upstream: k table, c collection, i key, d value (absent: removed)")   \
     X(AVJ_E_HISTORY, "history",                                                                    \

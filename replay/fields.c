@@ -144,7 +144,7 @@ static void plain_next(struct plain *p, enum avj_entity entity)
     p->from = p->raw.at;
     (void)avj_raw_text(&p->raw, &key);
     p->value = p->raw.at;
-    (void)avj_raw_skip(&p->raw);
+    (void)avj_raw_skip(&p->raw, 0);
     p->to = p->raw.at;
     p->key.key = (struct avj_value){.kind = AVJ_TEXT, .text = key.data, .len = key.len};
     p->key.rank = avj_field_rank(entity, key.data, key.len);

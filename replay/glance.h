@@ -14,14 +14,23 @@
 /* Longest local id, in bytes. */
 #define AVJ_ID_MAX ((size_t)4096)
 
+/* What the view's orders need of a document's fields. */
+struct avj_facts {
+    struct avj_slice thread;             /* threadId; data NULL: none */
+    int64_t created_ms, last_message_ms; /* 0: none */
+    bool pinned;
+};
+
 struct avj_glance {
     enum avj_entry_type type;
     uint64_t hlc;
     bool has_document;
     enum avj_entity entity;
-    struct avj_slice id;      /* short enough, and without a NUL: see AVJ_ID_MAX */
-    enum avj_op op;           /* AVJ_OPS: none, or no op of a document */
-    struct avj_fields f;      /* the map under "f"; len 0: none */
+    struct avj_slice id; /* short enough, and without a NUL: see AVJ_ID_MAX */
+    enum avj_op op;      /* AVJ_OPS: none, or no op of a document */
+    struct avj_fields f; /* the map under "f"; len 0: none */
+    bool plain, nils;    /* f is canonical, and facts hold; some of its values are nil */
+    struct avj_facts facts;
     int64_t upto, status;     /* "s", "x"; -1: none */
     struct avj_slice row;     /* "r" */
     struct avj_slice version; /* "v" */
@@ -32,12 +41,11 @@ struct avj_glance {
 /* False: look at it with avj_entry_decode. */
 bool avj_glance(const void *data, size_t len, struct avj_glance *out);
 
-/* What the view's orders need of a document's fields. */
-struct avj_facts {
-    struct avj_slice thread;             /* threadId; data NULL: none */
-    int64_t created_ms, last_message_ms; /* 0: none */
-    bool pinned;
-};
+/* As avj_fields_plain for the fields of an entry that was glanced at. */
+static inline bool avj_glance_plain(const struct avj_glance *glance, bool drop_nil)
+{
+    return glance->plain && !(drop_nil && glance->nils);
+}
 
 /* True if and only if `fields` is a map that avj_fields_canonical would give back as it is
  * (without nils where drop_nil, which is what documents are; with them what updates are). *facts is

@@ -122,60 +122,120 @@ uint64_t avj_outbox_turn(const struct avj_view *view, uint32_t number)
     return slot->flags & AVJ_SLOT_PENDING ? avj_slot_body(slot) : 0;
 }
 
-static bool is_live(const struct avj_view *view, size_t i)
+/* How many there are, and the i-th of them. */
+static size_t entries(const struct avj_view *view)
 {
-    return avj_outbox_turn(view, view->outbox[i].slot) == view->outbox[i].seq;
+    return view->outbox_brought_count + (view->outbox_end - view->outbox_begin);
+}
+
+static const struct avj_outbox_entry *entry_at(const struct avj_view *view, size_t i)
+{
+    return i < view->outbox_brought_count
+               ? &view->outbox_brought[i]
+               : &view->outbox[view->outbox_begin + i - view->outbox_brought_count];
+}
+
+static bool is_live(const struct avj_view *view, const struct avj_outbox_entry *entry)
+{
+    return avj_outbox_turn(view, entry->slot) == avj_outbox_seq(entry);
 }
 
 /* Entries stand in the order of their mutations.  Some are not their document's turn now and will
  * be; those of settled mutations will not: only a mutation that is older than every pending one is
  * known to be settled without a look at its document. */
-static bool may_live(const struct avj_view *view, size_t i)
+static bool may_live(const struct avj_view *view, const struct avj_outbox_entry *entry)
 {
-    uint64_t turn = avj_outbox_turn(view, view->outbox[i].slot);
-    const struct avj_slot *slot = avj_view_slot(view, view->outbox[i].slot);
+    uint64_t turn = avj_outbox_turn(view, entry->slot);
+    const struct avj_slot *slot = avj_view_slot(view, entry->slot);
     if (!turn || !(slot->flags & AVJ_SLOT_OPEN))
-        return turn == view->outbox[i].seq;
+        return turn == avj_outbox_seq(entry);
     /* A deleted document's turn is its last mutation; what comes before may be its turn again when
      * the delete is given up. */
-    return view->outbox[i].seq >= turn || !(slot->flags & AVJ_SLOT_VISIBLE);
+    return avj_outbox_seq(entry) >= turn || !(slot->flags & AVJ_SLOT_VISIBLE);
 }
 
-static void sweep(struct avj_view *view)
+void avj_outbox_walk(const struct avj_view *view,
+                     void (*each)(void *arg, const struct avj_outbox_entry *entry), void *arg)
+{
+    for (size_t i = 0; i < entries(view); i++)
+        if (may_live(view, entry_at(view, i)))
+            each(arg, entry_at(view, i));
+}
+
+void avj_outbox_trim(struct avj_view *view)
+{
+    size_t settled = 0;
+    while (settled < entries(view) && !may_live(view, entry_at(view, settled)))
+        settled++;
+    size_t brought = settled < view->outbox_brought_count ? settled : view->outbox_brought_count;
+    if (brought)
+        view->outbox_brought += brought;
+    view->outbox_brought_count -= brought;
+    view->outbox_begin += settled - brought;
+}
+
+/* Copies those of `count` entries that may live to `out`, which may be where they are, or in front
+ * of it; how many. */
+static size_t sweep(const struct avj_view *view, const struct avj_outbox_entry *entry, size_t count,
+                    struct avj_outbox_entry *out)
 {
     size_t kept = 0;
-    for (size_t i = view->outbox_begin; i < view->outbox_end; i++)
-        if (may_live(view, i))
-            view->outbox[kept++] = view->outbox[i];
+    for (size_t i = 0; i < count; i++)
+        if (may_live(view, &entry[i]))
+            out[kept++] = entry[i];
+    return kept;
+}
+
+/* What the snapshot brought along becomes ours: there is room for it. */
+static void take_brought(struct avj_view *view)
+{
+    size_t count = view->outbox_brought_count;
+    memmove(view->outbox + count, view->outbox, view->outbox_end * sizeof(*view->outbox));
+    size_t kept = sweep(view, view->outbox_brought, count, view->outbox);
+    memmove(view->outbox + kept, view->outbox + count, view->outbox_end * sizeof(*view->outbox));
+    view->outbox_end += kept;
+    view->outbox_brought_count = 0;
+}
+
+/* Lets go of what is settled, and grows where that was little.  To look through what was brought
+ * along would cost too much beside a few that were added. */
+static bool make_room(struct avj_view *view)
+{
+    size_t added = view->outbox_end - view->outbox_begin;
+    size_t brought = view->outbox_brought_count <= added ? view->outbox_brought_count : 0;
+    if (added)
+        view->outbox_end = sweep(view, view->outbox + view->outbox_begin, added, view->outbox);
     view->outbox_begin = 0;
-    view->outbox_end = kept;
+    size_t cap = (view->outbox_end + brought) * 2;
+    if (cap > view->outbox_cap || !view->outbox_cap) {
+        cap = cap < 64 ? 64 : cap;
+        struct avj_outbox_entry *grown = realloc(view->outbox, cap * sizeof(*grown));
+        if (!grown)
+            return false;
+        view->outbox = grown;
+        view->outbox_cap = cap;
+    }
+    if (brought)
+        take_brought(view);
+    return true;
 }
 
 enum avj_status avj_outbox_add(struct avj_view *view, uint64_t seq, uint32_t number)
 {
-    if (view->outbox_end == view->outbox_cap) {
-        sweep(view);
-        if (view->outbox_end * 2 > view->outbox_cap || !view->outbox_cap) {
-            size_t cap = view->outbox_cap ? view->outbox_cap * 2 : 64;
-            struct avj_outbox_entry *grown = realloc(view->outbox, cap * sizeof(*grown));
-            if (!grown)
-                return AVJ_ENOMEM;
-            view->outbox = grown;
-            view->outbox_cap = cap;
-        }
-    }
-    view->outbox[view->outbox_end++] = (struct avj_outbox_entry){.seq = seq, .slot = number};
+    if (view->outbox_end == view->outbox_cap && !make_room(view))
+        return AVJ_ENOMEM;
+    view->outbox[view->outbox_end++] =
+        (struct avj_outbox_entry){(uint32_t)seq, (uint32_t)(seq >> 32), number};
     return AVJ_OK;
 }
 
 uint32_t avj_outbox_each(const struct avj_view *view, size_t *at)
 {
-    size_t i = *at ? *at : view->outbox_begin;
-    for (; i < view->outbox_end; i++)
-        if (is_live(view, i)) {
-            *at = i + 1;
-            return view->outbox[i].slot;
-        }
-    *at = i;
+    size_t count = entries(view);
+    while (*at < count) {
+        const struct avj_outbox_entry *entry = entry_at(view, (*at)++);
+        if (is_live(view, entry))
+            return entry->slot;
+    }
     return 0;
 }

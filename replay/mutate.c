@@ -120,7 +120,7 @@ static bool quick_value(struct avj_raw *raw, const struct avj_field *field, cons
     case AVJ_F_TEXTS:
         return quick_texts(raw);
     case AVJ_F_JSON:
-        return avj_raw_skip(raw);
+        return avj_raw_skip(raw, 0);
     }
     return false;
 }
@@ -148,7 +148,7 @@ static bool fields_fit(const struct avj_mutation *m)
             return false;
         size_t rank = avj_field_rank(m->entity, key.data, key.len);
         if (rank == schema->count || (raw.at < raw.end && *raw.at == 0xc0)) {
-            if (!avj_raw_skip(&raw))
+            if (!avj_raw_skip(&raw, 0))
                 return false;
             continue;
         }

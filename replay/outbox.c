@@ -280,6 +280,7 @@ enum avj_status avj_outbox_next(struct avj_store *store, size_t max,
     enum avj_status status = AVJ_OK;
     store->ops_count = store->handed_count = 0;
     avj_arena_reset(&store->op_memory);
+    avj_outbox_trim(store->view);
     while (status == AVJ_OK && store->ops_count < max &&
            (number = avj_outbox_each(store->view, &at)) != 0)
         status = hand_out(store, number, skip, arg, err);

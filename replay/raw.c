@@ -82,9 +82,9 @@ static bool skip_value(struct avj_raw *r, int depth)
     return skip_sized(r, tag, depth);
 }
 
-bool avj_raw_skip(struct avj_raw *r)
+bool avj_raw_skip(struct avj_raw *r, int depth)
 {
-    return skip_value(r, 0);
+    return skip_value(r, depth);
 }
 
 /* ---- one value of a known kind ---- */
@@ -240,7 +240,7 @@ static bool skip_plain(struct avj_raw *r, int depth)
     return true;
 }
 
-bool avj_raw_skip_plain(struct avj_raw *r)
+bool avj_raw_skip_plain(struct avj_raw *r, int depth)
 {
-    return skip_plain(r, 0);
+    return skip_plain(r, depth);
 }

@@ -15,13 +15,13 @@ struct avj_raw {
 };
 
 /* Steps over one value with all that is in it; false where it is broken off, nested deeper than
- * AVJ_VALUE_DEPTH_MAX, or no msgpack. */
-bool avj_raw_skip(struct avj_raw *raw);
+ * AVJ_VALUE_DEPTH_MAX, or no msgpack.  `depth`: of how many maps and lists it is a part itself. */
+bool avj_raw_skip(struct avj_raw *raw, int depth);
 
 /* As avj_raw_skip, and false too where it is not written the one way in which this program writes a
  * value: every header as short as it can be, map keys as text, no bytes, no extensions.  Packing
  * what was parsed from such a value gives the same bytes again. */
-bool avj_raw_skip_plain(struct avj_raw *raw);
+bool avj_raw_skip_plain(struct avj_raw *raw, int depth);
 
 /* The value at hand, where it is of that kind, plain, and fits; else false and nothing is read. */
 bool avj_raw_map(struct avj_raw *raw, size_t *pairs);

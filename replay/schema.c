@@ -3,58 +3,62 @@
 
 #include <string.h>
 
-/* name, remote name, type, remote form, merge rule, flags */
+#define NAME(text) text, sizeof(text) - 1
+
+/* name and its length, remote name, type, remote form, merge rule, flags */
 static const struct avj_field thread_fields[] = {
-    {"id", "threadId", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST,
+    {NAME("id"), "threadId", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST,
      AVJ_FF_REQUIRED | AVJ_FF_ID | AVJ_FF_IMMUTABLE},
-    {"title", "title", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, AVJ_FF_REQUIRED},
-    {"createdAt", "createdAt", AVJ_F_TIME, AVJ_R_CREATED, AVJ_M_LAST,
+    {NAME("title"), "title", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, AVJ_FF_REQUIRED},
+    {NAME("createdAt"), "createdAt", AVJ_F_TIME, AVJ_R_CREATED, AVJ_M_LAST,
      AVJ_FF_REQUIRED | AVJ_FF_IMMUTABLE},
-    {"updatedAt", "updatedAt", AVJ_F_TIME, AVJ_R_SAME, AVJ_M_MAX, 0},
-    {"lastMessageAt", "lastMessageAt", AVJ_F_TIME, AVJ_R_SAME, AVJ_M_MAX, 0},
-    {"isPinned", "isPinned", AVJ_F_BOOL, AVJ_R_SAME, AVJ_M_LAST, 0},
-    {"tags", "tags", AVJ_F_TEXTS, AVJ_R_SAME, AVJ_M_LAST, 0},
-    {"isBranched", "isBranched", AVJ_F_BOOL, AVJ_R_SAME, AVJ_M_LAST, 0},
-    {"projectId", "projectId", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, 0},
-    {"isShared", "isShared", AVJ_F_BOOL, AVJ_R_SAME, AVJ_M_LAST, 0},
-    {"shareId", "shareId", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, 0},
-    {"sharedAt", "sharedAt", AVJ_F_TIME, AVJ_R_SAME, AVJ_M_LAST, 0},
+    {NAME("updatedAt"), "updatedAt", AVJ_F_TIME, AVJ_R_SAME, AVJ_M_MAX, 0},
+    {NAME("lastMessageAt"), "lastMessageAt", AVJ_F_TIME, AVJ_R_SAME, AVJ_M_MAX, 0},
+    {NAME("isPinned"), "isPinned", AVJ_F_BOOL, AVJ_R_SAME, AVJ_M_LAST, 0},
+    {NAME("tags"), "tags", AVJ_F_TEXTS, AVJ_R_SAME, AVJ_M_LAST, 0},
+    {NAME("isBranched"), "isBranched", AVJ_F_BOOL, AVJ_R_SAME, AVJ_M_LAST, 0},
+    {NAME("projectId"), "projectId", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, 0},
+    {NAME("isShared"), "isShared", AVJ_F_BOOL, AVJ_R_SAME, AVJ_M_LAST, 0},
+    {NAME("shareId"), "shareId", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, 0},
+    {NAME("sharedAt"), "sharedAt", AVJ_F_TIME, AVJ_R_SAME, AVJ_M_LAST, 0},
 };
 
 static const struct avj_field message_fields[] = {
-    {"id", "messageId", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST,
+    {NAME("id"), "messageId", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST,
      AVJ_FF_REQUIRED | AVJ_FF_ID | AVJ_FF_IMMUTABLE},
-    {"threadId", "threadId", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, AVJ_FF_REQUIRED | AVJ_FF_THREAD},
-    {"role", "role", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, AVJ_FF_REQUIRED},
-    {"content", "content", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, AVJ_FF_REQUIRED},
-    {"createdAt", "createdAt", AVJ_F_TIME, AVJ_R_SAME, AVJ_M_LAST, AVJ_FF_REQUIRED},
-    {"model", "model", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, 0},
-    {"webSearchResults", "webSearchResults", AVJ_F_JSON, AVJ_R_JSON_OR_TEXTS, AVJ_M_LAST, 0},
-    {"webSearchImgs", "webSearchImgs", AVJ_F_TEXTS, AVJ_R_SAME, AVJ_M_LAST, 0},
-    {"attachments", "attachments", AVJ_F_JSON, AVJ_R_JSON_TEXT, AVJ_M_LAST, 0},
-    {"imgurl", "imgurl", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, 0},
-    {"isPlan", "isPlan", AVJ_F_BOOL, AVJ_R_SAME, AVJ_M_LAST, 0},
+    {NAME("threadId"), "threadId", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST,
+     AVJ_FF_REQUIRED | AVJ_FF_THREAD},
+    {NAME("role"), "role", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, AVJ_FF_REQUIRED},
+    {NAME("content"), "content", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, AVJ_FF_REQUIRED},
+    {NAME("createdAt"), "createdAt", AVJ_F_TIME, AVJ_R_SAME, AVJ_M_LAST, AVJ_FF_REQUIRED},
+    {NAME("model"), "model", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, 0},
+    {NAME("webSearchResults"), "webSearchResults", AVJ_F_JSON, AVJ_R_JSON_OR_TEXTS, AVJ_M_LAST, 0},
+    {NAME("webSearchImgs"), "webSearchImgs", AVJ_F_TEXTS, AVJ_R_SAME, AVJ_M_LAST, 0},
+    {NAME("attachments"), "attachments", AVJ_F_JSON, AVJ_R_JSON_TEXT, AVJ_M_LAST, 0},
+    {NAME("imgurl"), "imgurl", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, 0},
+    {NAME("isPlan"), "isPlan", AVJ_F_BOOL, AVJ_R_SAME, AVJ_M_LAST, 0},
 };
 
 static const struct avj_field summary_fields[] = {
-    {"id", "summaryId", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST,
+    {NAME("id"), "summaryId", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST,
      AVJ_FF_REQUIRED | AVJ_FF_ID | AVJ_FF_IMMUTABLE},
-    {"threadId", "threadId", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, AVJ_FF_REQUIRED | AVJ_FF_THREAD},
-    {"messageId", "messageId", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, AVJ_FF_REQUIRED},
-    {"content", "content", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, AVJ_FF_REQUIRED},
-    {"createdAt", "createdAt", AVJ_F_TIME, AVJ_R_SAME, AVJ_M_LAST, AVJ_FF_REQUIRED},
+    {NAME("threadId"), "threadId", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST,
+     AVJ_FF_REQUIRED | AVJ_FF_THREAD},
+    {NAME("messageId"), "messageId", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, AVJ_FF_REQUIRED},
+    {NAME("content"), "content", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, AVJ_FF_REQUIRED},
+    {NAME("createdAt"), "createdAt", AVJ_F_TIME, AVJ_R_SAME, AVJ_M_LAST, AVJ_FF_REQUIRED},
 };
 
 static const struct avj_field project_fields[] = {
-    {"id", "projectId", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST,
+    {NAME("id"), "projectId", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST,
      AVJ_FF_REQUIRED | AVJ_FF_ID | AVJ_FF_IMMUTABLE},
-    {"name", "name", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, AVJ_FF_REQUIRED},
-    {"description", "description", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, 0},
-    {"prompt", "prompt", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, 0},
-    {"colorIndex", "colorIndex", AVJ_F_INT, AVJ_R_SAME, AVJ_M_LAST, 0},
-    {"members", "members", AVJ_F_TEXTS, AVJ_R_SAME, AVJ_M_LAST, 0},
-    {"createdAt", "createdAt", AVJ_F_TIME, AVJ_R_SAME, AVJ_M_LAST, AVJ_FF_REQUIRED},
-    {"updatedAt", "updatedAt", AVJ_F_TIME, AVJ_R_SAME, AVJ_M_MAX, 0},
+    {NAME("name"), "name", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, AVJ_FF_REQUIRED},
+    {NAME("description"), "description", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, 0},
+    {NAME("prompt"), "prompt", AVJ_F_TEXT, AVJ_R_SAME, AVJ_M_LAST, 0},
+    {NAME("colorIndex"), "colorIndex", AVJ_F_INT, AVJ_R_SAME, AVJ_M_LAST, 0},
+    {NAME("members"), "members", AVJ_F_TEXTS, AVJ_R_SAME, AVJ_M_LAST, 0},
+    {NAME("createdAt"), "createdAt", AVJ_F_TIME, AVJ_R_SAME, AVJ_M_LAST, AVJ_FF_REQUIRED},
+    {NAME("updatedAt"), "updatedAt", AVJ_F_TIME, AVJ_R_SAME, AVJ_M_MAX, 0},
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -88,7 +92,7 @@ size_t avj_field_rank(enum avj_entity entity, const char *name, size_t len)
 {
     const struct avj_entity_schema *schema = &schemas[entity];
     for (size_t i = 0; i < schema->count; i++)
-        if (same(schema->fields[i].name, name, len))
+        if (schema->fields[i].name_len == len && memcmp(schema->fields[i].name, name, len) == 0)
             return i;
     return schema->count;
 }

@@ -50,7 +50,8 @@ enum avj_field_flags {
 };
 
 struct avj_field {
-    const char *name;   /* local name */
+    const char *name; /* local name */
+    size_t name_len;
     const char *remote; /* attribute name */
     enum avj_field_type type;
     enum avj_remote_form form;

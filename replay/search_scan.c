@@ -138,7 +138,6 @@ static enum avj_status consider_foreign(struct worker *w, const struct avj_recor
 static enum avj_status consider(struct worker *w, const struct avj_record *record)
 {
     struct avj_glance glance;
-    struct avj_facts facts;
     if (!avj_glance(record->data, record->len, &glance))
         return consider_foreign(w, record);
     if (!glance.has_document || glance.entity != AVJ_MESSAGE || !glance.f.len)
@@ -146,7 +145,7 @@ static enum avj_status consider(struct worker *w, const struct avj_record *recor
     uint32_t number = message_of(w->team->scan->view, glance.id, record->seq);
     if (!number)
         return AVJ_OK;
-    if (!avj_fields_plain(AVJ_MESSAGE, glance.f, true, &facts))
+    if (!avj_glance_plain(&glance, true))
         return keep(w, &w->unsure, number);
     struct avj_slice text = avj_searched_text(AVJ_MESSAGE, glance.f);
     if (!avj_needles_in(w->team->scan->needles, text.data, text.len))

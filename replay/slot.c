@@ -96,6 +96,19 @@ static bool texts_add(struct avj_texts *t, const char *text, size_t len, uint32_
     return true;
 }
 
+bool avj_texts_adopt(struct avj_texts *t, uint8_t *bytes, size_t count)
+{
+    t->mapped = bytes;
+    t->mapped_len = count - count % AVJ_TEXTS_BLOCK;
+    t->used = count;
+    if (t->mapped_len == count)
+        return true;
+    if (!texts_grow(t))
+        return false;
+    memcpy(t->blocks[0], bytes + t->mapped_len, count - t->mapped_len);
+    return true;
+}
+
 /* ---- slots ---- */
 
 void avj_slots_init(struct avj_slots *s)
@@ -158,14 +171,31 @@ static uint32_t base_place(uint64_t hash, uint32_t cap)
     return (uint32_t)((hash >> 32) * cap >> 32);
 }
 
+/* The bits of a place that hold a slot's number. */
+static uint32_t base_mask(uint32_t last)
+{
+    uint32_t mask = 0;
+    while (mask < last)
+        mask = mask << 1 | 1;
+    return mask;
+}
+
+/* The rest of it: other bits of the hash than those that say where it stands.  (Of 2^32 slots
+ * nothing is left.) */
+static uint32_t base_tag(uint64_t hash, uint32_t mask)
+{
+    return (uint32_t)hash & ~mask;
+}
+
 static uint32_t find_in_base(const struct avj_slots *s, const struct avj_slot_key *id)
 {
+    uint32_t mask = base_mask(s->base_last), tag = base_tag(id->hash, mask), place;
     if (!s->base)
         return 0;
-    for (uint32_t i = base_place(id->hash, s->base_cap); s->base[i];
+    for (uint32_t i = base_place(id->hash, s->base_cap); (place = s->base[i]) != 0;
          i = i + 1 == s->base_cap ? 0 : i + 1)
-        if (same(s, s->base[i], id))
-            return s->base[i];
+        if ((place & ~mask) == tag && same(s, place & mask, id))
+            return place & mask;
     return 0;
 }
 
@@ -269,11 +299,13 @@ uint32_t avj_slots_need(struct avj_slots *s, enum avj_entity entity, const char 
 
 void avj_slots_fill_base(const struct avj_slots *s, uint32_t *base, uint32_t cap)
 {
+    uint32_t mask = base_mask(avj_slots_last(s));
     for (uint32_t n = 1; n < s->slots.count; n++) {
-        uint32_t i = base_place(slot_hash(s, avj_slot_at(s, n)), cap);
+        uint64_t hash = slot_hash(s, avj_slot_at(s, n));
+        uint32_t i = base_place(hash, cap);
         while (base[i])
             i = i + 1 == cap ? 0 : i + 1;
-        base[i] = n;
+        base[i] = base_tag(hash, mask) | n;
     }
 }
 

@@ -90,7 +90,8 @@ struct avj_slots {
     struct avj_chunks slots;
     struct avj_texts texts;
     /* Slots by hash of (entity, id), linear probing: what a snapshot brought along, never changed
-     * (NULL: none), */
+     * (NULL: none): as many bits as base_last has for the number, 0: free, above them bits of the
+     * hash, so that hardly a slot is looked at in vain, */
     const uint32_t *base;
     uint32_t base_cap, base_last; /* slots up to that number are in it */
     /* and those added since. */
@@ -150,6 +151,10 @@ size_t avj_slot_id_len(const struct avj_slot *slot);
 /* As strcmp of their ids. */
 int avj_slot_compare_ids(const struct avj_slots *slots, const struct avj_slot *a,
                          const struct avj_slot *b);
+
+/* The first `count` bytes of texts out of a snapshot: whole blocks stay there (borrowed, writable),
+ * the rest is copied.  False: out of memory. */
+bool avj_texts_adopt(struct avj_texts *texts, uint8_t *bytes, size_t count);
 
 /* Fills a table for `base`: `cap` places, all zero, more than there are slots. */
 void avj_slots_fill_base(const struct avj_slots *slots, uint32_t *base, uint32_t cap);

@@ -55,10 +55,10 @@ static enum avj_status map(struct avj_view *view, const struct avj_io *io, int f
 
 /* ---- arrays ---- */
 
-static enum avj_status adopt(struct avj_view *view, struct avj_chunks *chunks,
+static enum avj_status adopt(const struct avj_view *view, struct avj_chunks *chunks,
                              const struct avj_section *s)
 {
-    if (s->count > UINT32_MAX || s->len != avj_chunks_bytes(chunks, (size_t)s->count))
+    if (s->count > UINT32_MAX || s->len != s->count * chunks->item_len)
         return AVJ_ECORRUPT;
     return avj_chunks_adopt(chunks, view->mapped + s->at, (size_t)s->count) ? AVJ_OK : AVJ_ENOMEM;
 }
@@ -71,44 +71,40 @@ static enum avj_status adopt_slots(struct avj_view *view, const struct avj_snaps
     enum avj_status status = adopt(view, &slots->slots, &h->sections[AVJ_SECTION_SLOTS]);
     if (status != AVJ_OK)
         return status;
-    if (texts->len % AVJ_TEXTS_BLOCK || texts->count > texts->len || base->count > UINT32_MAX ||
+    if (texts->count % 8 || texts->count != texts->len || base->count > UINT32_MAX ||
         base->len != base->count * sizeof(uint32_t) || base->count <= avj_slots_last(slots))
         return AVJ_ECORRUPT;
-    slots->texts.mapped = view->mapped + texts->at;
-    slots->texts.mapped_len = (size_t)texts->len;
-    slots->texts.used = (size_t)texts->count;
+    if (!avj_texts_adopt(&slots->texts, view->mapped + texts->at, (size_t)texts->len))
+        return AVJ_ENOMEM;
     slots->base = (const uint32_t *)(const void *)(view->mapped + base->at);
     slots->base_cap = (uint32_t)base->count;
     slots->base_last = avj_slots_last(slots);
     return AVJ_OK;
 }
 
-static enum avj_status copy_array(const struct avj_view *view, const struct avj_section *s,
-                                  size_t item_len, void **out)
+static bool is_array(const struct avj_section *s, size_t item_len)
 {
-    if (s->count > s->len || s->len != s->count * item_len)
-        return AVJ_ECORRUPT;
-    *out = malloc(s->len ? (size_t)s->len : 1);
-    if (*out && s->len)
-        memcpy(*out, view->mapped + s->at, (size_t)s->len);
-    return *out ? AVJ_OK : AVJ_ENOMEM;
+    return s->count <= s->len && s->len == s->count * item_len;
 }
 
-static enum avj_status copy_outbox(struct avj_view *view, const struct avj_snapshot_header *h)
+static enum avj_status adopt_outbox(struct avj_view *view, const struct avj_section *s)
 {
-    void *outbox, *conflicts;
-    const struct avj_section *s = &h->sections[AVJ_SECTION_OUTBOX];
-    const struct avj_section *c = &h->sections[AVJ_SECTION_CONFLICTS];
-    enum avj_status status = copy_array(view, s, sizeof(*view->outbox), &outbox);
-    if (status != AVJ_OK)
-        return status;
-    view->outbox = outbox;
-    view->outbox_end = view->outbox_cap = (size_t)s->count;
-    status = copy_array(view, c, sizeof(*view->conflicts), &conflicts);
-    if (status != AVJ_OK)
-        return status;
-    view->conflicts = conflicts;
-    view->conflict_count = view->conflict_cap = (size_t)c->count;
+    if (!is_array(s, sizeof(*view->outbox)))
+        return AVJ_ECORRUPT;
+    view->outbox_brought = (const struct avj_outbox_entry *)(const void *)(view->mapped + s->at);
+    view->outbox_brought_count = (size_t)s->count;
+    return AVJ_OK;
+}
+
+static enum avj_status copy_conflicts(struct avj_view *view, const struct avj_section *s)
+{
+    if (!is_array(s, sizeof(*view->conflicts)))
+        return AVJ_ECORRUPT;
+    view->conflicts = malloc(s->len ? (size_t)s->len : 1);
+    if (!view->conflicts)
+        return AVJ_ENOMEM;
+    memcpy(view->conflicts, view->mapped + s->at, (size_t)s->len);
+    view->conflict_count = view->conflict_cap = (size_t)s->count;
     return AVJ_OK;
 }
 
@@ -227,7 +223,9 @@ static enum avj_status fill(struct avj_view *view, const struct avj_snapshot_hea
     if (status == AVJ_OK)
         status = adopt(view, &view->open, &h->sections[AVJ_SECTION_OPEN]);
     if (status == AVJ_OK)
-        status = copy_outbox(view, h);
+        status = adopt_outbox(view, &h->sections[AVJ_SECTION_OUTBOX]);
+    if (status == AVJ_OK)
+        status = copy_conflicts(view, &h->sections[AVJ_SECTION_CONFLICTS]);
     return status == AVJ_OK ? read_meta(view, h) : status;
 }
 

@@ -12,6 +12,7 @@ struct writing {
     struct avj_snapshot_header header;
     uint64_t data_at;   /* of the next piece of section DATA */
     uint64_t *open_len; /* of each open document, packed */
+    uint64_t pending;   /* written entries of the outbox */
     enum avj_status status;
 };
 
@@ -22,12 +23,10 @@ static void begin(struct writing *s, enum avj_section_kind kind)
 
 /* ---- arrays ---- */
 
-/* Whole chunks, so that the array can grow in the mapping; the items that are not there are zero.
- */
 static void add_chunks(struct writing *s, const struct avj_chunks *chunks)
 {
     for (size_t i = 0; i < chunks->chunk_count; i++)
-        avj_section_add(&s->w, chunks->chunks[i], AVJ_CHUNK_ITEMS * chunks->item_len);
+        avj_section_add(&s->w, chunks->chunks[i], avj_chunks_bytes(chunks, i));
 }
 
 static void write_slots(struct writing *s)
@@ -40,11 +39,15 @@ static void write_slots(struct writing *s)
 static void write_texts(struct writing *s)
 {
     const struct avj_texts *t = &s->view->slots.texts;
+    size_t left = t->used - t->mapped_len;
     begin(s, AVJ_SECTION_TEXTS);
     if (t->mapped_len)
         avj_section_add(&s->w, t->mapped, t->mapped_len);
-    for (size_t i = 0; i < t->block_count; i++)
-        avj_section_add(&s->w, t->blocks[i], AVJ_TEXTS_BLOCK);
+    for (size_t i = 0; left; i++) {
+        size_t len = left < AVJ_TEXTS_BLOCK ? left : AVJ_TEXTS_BLOCK;
+        avj_section_add(&s->w, t->blocks[i], len);
+        left -= len;
+    }
     avj_section_end(&s->w, t->used);
 }
 
@@ -142,24 +145,18 @@ static struct avj_span place(uint64_t *at, const struct avj_span *span, size_t i
     return out;
 }
 
-/* The rest of the last chunk, and item 0. */
-static void pad(struct writing *s, const struct avj_chunks *chunks, size_t items)
+static void add_item_0(struct writing *s, const struct avj_chunks *chunks)
 {
     static const uint8_t zeros[256];
-    for (size_t i = 0; i < items; i++)
+    if (chunks->count)
         avj_section_add(&s->w, zeros, chunks->item_len);
-}
-
-static size_t missing(const struct avj_chunks *chunks)
-{
-    return chunks->chunk_count * AVJ_CHUNK_ITEMS - chunks->count;
 }
 
 static void write_threads(struct writing *s, uint64_t *at)
 {
     const struct avj_chunks *threads = &s->view->threads;
     begin(s, AVJ_SECTION_THREADS);
-    pad(s, threads, threads->count ? 1 : 0);
+    add_item_0(s, threads);
     for (size_t i = 1; i < threads->count; i++) {
         struct avj_thread t = *avj_view_thread(s->view, (uint32_t)i);
         t.fields = place(at, &t.fields, 1);
@@ -167,7 +164,6 @@ static void write_threads(struct writing *s, uint64_t *at)
         t.summaries = place(at, &t.summaries, sizeof(uint32_t));
         avj_section_add(&s->w, &t, sizeof(t));
     }
-    pad(s, threads, missing(threads));
     avj_section_end(&s->w, threads->count);
 }
 
@@ -175,13 +171,12 @@ static void write_sides(struct writing *s, uint64_t *at)
 {
     const struct avj_chunks *sides = &s->view->sides;
     begin(s, AVJ_SECTION_SIDES);
-    pad(s, sides, sides->count ? 1 : 0);
+    add_item_0(s, sides);
     for (size_t i = 1; i < sides->count; i++) {
         struct avj_side side = *avj_side_at(s->view, (uint32_t)i);
         side.kept = place(at, &side.kept, 1);
         avj_section_add(&s->w, &side, sizeof(side));
     }
-    pad(s, sides, missing(sides));
     avj_section_end(&s->w, sides->count);
 }
 
@@ -189,7 +184,7 @@ static void write_open(struct writing *s, uint64_t *at)
 {
     const struct avj_chunks *all = &s->view->open;
     begin(s, AVJ_SECTION_OPEN);
-    pad(s, all, all->count ? 1 : 0);
+    add_item_0(s, all);
     for (size_t i = 1; s->open_len && i < all->count; i++) {
         struct avj_open open = *avj_open_at(s->view, (uint32_t)i);
         open.doc = 0;
@@ -198,20 +193,24 @@ static void write_open(struct writing *s, uint64_t *at)
         *at += piece_len(s->open_len[i]);
         avj_section_add(&s->w, &open, sizeof(open));
     }
-    pad(s, all, missing(all));
     avj_section_end(&s->w, all->count);
 }
 
 /* ---- the rest ---- */
 
+static void add_pending(void *arg, const struct avj_outbox_entry *entry)
+{
+    struct writing *s = arg;
+    avj_section_add(&s->w, entry, sizeof(*entry));
+    s->pending++;
+}
+
 static void write_outbox(struct writing *s)
 {
     const struct avj_view *view = s->view;
-    size_t count = view->outbox_end - view->outbox_begin;
     begin(s, AVJ_SECTION_OUTBOX);
-    if (count)
-        avj_section_add(&s->w, view->outbox + view->outbox_begin, count * sizeof(*view->outbox));
-    avj_section_end(&s->w, count);
+    avj_outbox_walk(view, add_pending, s);
+    avj_section_end(&s->w, s->pending);
     begin(s, AVJ_SECTION_CONFLICTS);
     if (view->conflict_count)
         avj_section_add(&s->w, view->conflicts, view->conflict_count * sizeof(*view->conflicts));

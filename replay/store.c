@@ -1,6 +1,7 @@
 /* Opening, reading and changing a store: see store.h. */
 #include "replay/store_private.h"
 #include "replay/clock.h"
+#include "replay/sessions_private.h"
 #include "replay/snapshot.h"
 
 #include <stdio.h>
@@ -49,8 +50,14 @@ static size_t frame_share(const struct avj_batch *b, size_t from)
     return n ? n : 1; /* too large for any frame: the journal says so */
 }
 
+static enum avj_status write_if(struct avj_store *store, const struct avj_slice *records,
+                                size_t count, enum avj_durability durability,
+                                const struct avj_condition *condition, uint64_t *first_seq,
+                                struct avj_error *err);
+
 static enum avj_status append_share(struct avj_store *store, const struct avj_batch *b, size_t from,
-                                    size_t n, enum avj_durability durability, uint64_t *last_seq,
+                                    size_t n, enum avj_durability durability,
+                                    const struct avj_condition *condition, uint64_t *last_seq,
                                     struct avj_error *err)
 {
     struct avj_slice *slices = malloc(n * sizeof(*slices));
@@ -61,10 +68,26 @@ static enum avj_status append_share(struct avj_store *store, const struct avj_ba
         slices[i] = (struct avj_slice){b->bytes.data + begin, b->ends[from + i] - begin};
     }
     uint64_t first = 0;
-    enum avj_status status = avj_store_write(store, slices, n, durability, &first, err);
+    enum avj_status status = write_if(store, slices, n, durability, condition, &first, err);
     free(slices);
     if (status == AVJ_OK && last_seq)
         *last_seq = first + n - 1;
+    return status;
+}
+
+static enum avj_status append_shares(struct avj_store *store, struct avj_batch *b,
+                                     enum avj_durability durability,
+                                     const struct avj_condition *condition, uint64_t *last_seq,
+                                     struct avj_error *err)
+{
+    if (b->bytes.failed)
+        return avj_fail(err, AVJ_ENOMEM, "out of memory");
+    enum avj_status status = AVJ_OK;
+    for (size_t from = 0; status == AVJ_OK && from < b->count;) {
+        size_t n = frame_share(b, from);
+        status = append_share(store, b, from, n, durability, condition, last_seq, err);
+        from += n;
+    }
     return status;
 }
 
@@ -72,14 +95,18 @@ enum avj_status avj_batch_append(struct avj_store *store, struct avj_batch *b,
                                  enum avj_durability durability, uint64_t *last_seq,
                                  struct avj_error *err)
 {
-    if (b->bytes.failed)
-        return avj_fail(err, AVJ_ENOMEM, "out of memory");
-    enum avj_status status = AVJ_OK;
-    for (size_t from = 0; status == AVJ_OK && from < b->count;) {
-        size_t n = frame_share(b, from);
-        status = append_share(store, b, from, n, durability, last_seq, err);
-        from += n;
-    }
+    return append_shares(store, b, durability, NULL, last_seq, err);
+}
+
+enum avj_status avj_batch_append_if(struct avj_store *store, struct avj_batch *b,
+                                    enum avj_durability durability,
+                                    const struct avj_condition *condition, struct avj_error *err)
+{
+    struct avj_error own = {.status = AVJ_OK};
+    enum avj_status status = append_shares(store, b, durability, condition, NULL, &own);
+    /* To plan anew is no failure: callers keep the error of the first that was. */
+    if (status != AVJ_OK && status != AVJ_ECHANGED && err)
+        *err = own;
     return status;
 }
 
@@ -97,27 +124,95 @@ static enum avj_status fold_own(struct avj_store *store, const struct avj_slice 
     return status;
 }
 
-enum avj_status avj_store_write(struct avj_store *store, const struct avj_slice *records,
-                                size_t count, enum avj_durability durability, uint64_t *first_seq,
-                                struct avj_error *err)
+/* ---- on a condition ---- */
+
+struct standing {
+    struct avj_store *store;
+    const struct avj_condition *condition;
+    bool touched;
+};
+
+static void look_at_change(void *arg, const struct avj_change *change)
+{
+    struct standing *s = arg;
+    /* How the clocks differ, what the deployment lacks: plans may depend on any of it. */
+    if (change->entity == AVJ_ENTITIES)
+        s->touched = s->touched || change->type == AVJ_E_SESSION;
+    else if (!s->touched)
+        s->touched = s->condition->concerns(s->condition->arg, change);
+}
+
+/* Under the append lock: what others appended since the view was looked at is folded in and looked
+ * at.  An error shows again when the caller refreshes. */
+static bool stands(void *arg, uint64_t next_seq)
+{
+    struct standing *s = arg;
+    struct avj_store *store = s->store;
+    struct avj_watcher watcher = {look_at_change, s, store->watchers};
+    if (next_seq == store->view->last_seq + 1)
+        return true;
+    store->watchers = &watcher;
+    enum avj_status status = avj_store_fold_tail(store, NULL, 0, NULL);
+    store->watchers = watcher.next;
+    return status == AVJ_OK && !s->touched && next_seq == store->view->last_seq + 1;
+}
+
+static enum avj_status append_to_log(struct avj_store *store, const struct avj_slice *records,
+                                     size_t count, enum avj_durability durability,
+                                     const struct avj_condition *condition, uint64_t *first,
+                                     struct avj_error *err)
+{
+    struct standing s = {store, condition, false};
+    if (!condition)
+        return avj_journal_append(store->journal, records, count, durability, first, err);
+    return avj_journal_append_if(store->journal, records, count, durability, stands, &s, first,
+                                 err);
+}
+
+/* ---- writing ---- */
+
+static enum avj_status write_all(struct avj_store *store, const struct avj_slice *records,
+                                 size_t count, enum avj_durability durability,
+                                 const struct avj_condition *condition, uint64_t *first_seq,
+                                 struct avj_error *err)
 {
     uint64_t first = 0;
-    if (store->frozen)
-        return avj_fail(err, AVJ_EREADONLY, "journal %s is open at a moment of the past",
-                        avj_journal_path(store->journal));
     enum avj_status status =
-        avj_journal_append(store->journal, records, count, durability, &first, err);
+        append_to_log(store, records, count, durability, condition, &first, err);
     if (first_seq)
         *first_seq = first;
     if (status != AVJ_OK)
         return status;
-    if (first == store->view->last_seq + 1)
-        status = fold_own(store, records, count, first, err);
-    else
+    store->session_frames++;
+    if (first != store->view->last_seq + 1)
         return avj_store_refresh(store, NULL, err);
+    status = fold_own(store, records, count, first, err);
     point_at_upstream(store);
     avj_snapshot_consider(store);
     return status;
+}
+
+static enum avj_status write_if(struct avj_store *store, const struct avj_slice *records,
+                                size_t count, enum avj_durability durability,
+                                const struct avj_condition *condition, uint64_t *first_seq,
+                                struct avj_error *err)
+{
+    if (store->frozen)
+        return avj_fail(err, AVJ_EREADONLY, "journal %s is open at a moment of the past",
+                        avj_journal_path(store->journal));
+    struct avj_entrance entrance;
+    avj_session_enter(store, records, count, &entrance);
+    enum avj_status status =
+        write_all(store, entrance.records, entrance.count, durability, condition, first_seq, err);
+    avj_session_entered(store, &entrance);
+    return status;
+}
+
+enum avj_status avj_store_write(struct avj_store *store, const struct avj_slice *records,
+                                size_t count, enum avj_durability durability, uint64_t *first_seq,
+                                struct avj_error *err)
+{
+    return write_if(store, records, count, durability, NULL, first_seq, err);
 }
 
 /* ---- create, open, close ---- */
@@ -278,6 +373,7 @@ enum avj_status avj_store_open(const char *path, const struct avj_store_options 
     struct avj_store *store = calloc(1, sizeof(*store));
     if (!store)
         return avj_fail(err, AVJ_ENOMEM, "open: out of memory");
+    store->session_file = -1;
     if (options)
         store->options = *options;
     new_session_id(store);
@@ -325,7 +421,7 @@ void avj_store_close(struct avj_store *store)
         return;
     if (store->ready)
         avj_snapshot_at_close(store);
-    avj_session_let_go(store);
+    avj_session_leave(store);
     avj_cursor_close(store->cursor);
     avj_fetcher_close(store->fetcher);
     avj_journal_close(store->journal);

@@ -40,6 +40,12 @@ struct avj_store_options { /* all zero: the defaults */
     /* Called while open replays, with the records folded and the total; NULL: not called. */
     void (*progress)(void *arg, uint64_t done, uint64_t total);
     void *progress_arg;
+    /* What the session of this process is called in the log: borrowed until close.  See
+     * sessions.h. */
+    const char *program; /* and its version: "avchat 0.1.0"; NULL: libavchat and its */
+    const char *device;  /* NULL: the host's name */
+    bool anonymous;      /* no session: neither entries of it nor a lock; nobody can tell whether
+                            who wrote is still there */
 };
 
 /* What `init` decided, kept in the journal's first entry. */

@@ -31,7 +31,10 @@ struct avj_store {
     struct avj_store_options options;
     struct avj_upstream upstream; /* points into the view */
     char session[17];
-    int session_lock; /* stream_lock.c: the file that is held, + 1; 0: none */
+    int session_file;        /* its lock, see sessions.h; -1: nothing was written yet */
+    long session_pid;        /* of the process that took it */
+    bool session_open;       /* its open entry is in the log */
+    uint64_t session_frames; /* that it wrote */
     uint64_t hlc;
     bool frozen; /* opened at a moment of the past */
     bool ready;  /* open is done: watchers are told */
@@ -69,6 +72,22 @@ AVJ_CHECKED enum avj_status avj_batch_append(struct avj_store *store, struct avj
                                              enum avj_durability durability, uint64_t *last_seq,
                                              struct avj_error *err);
 
+/* What was planned against the view as it stood: it stands as long as nobody else has written about
+ * what it concerns. */
+struct avj_condition {
+    /* Does the change touch it?  Only called for changes of documents. */
+    bool (*concerns)(void *arg, const struct avj_change *change);
+    void *arg;
+};
+
+/* As avj_batch_append, on a condition (NULL: none) that is looked at when nobody else can append
+ * any more.  AVJ_ECHANGED: it does not hold, and what could not be written was not; the view has
+ * what the others wrote: plan anew; err is left alone. */
+AVJ_CHECKED enum avj_status avj_batch_append_if(struct avj_store *store, struct avj_batch *batch,
+                                                enum avj_durability durability,
+                                                const struct avj_condition *condition,
+                                                struct avj_error *err);
+
 /* Appends records and folds them in, without reading them back where nobody else appended. */
 AVJ_CHECKED enum avj_status avj_store_write(struct avj_store *store,
                                             const struct avj_slice *records, size_t count,
@@ -94,12 +113,6 @@ AVJ_CHECKED enum avj_status avj_store_mutate_with(struct avj_store *store,
                                                   struct avj_error *err);
 
 /* ---- streams ---- */
-
-/* Is there a process that has session `id` open?  True where that can not be told. */
-AVJ_API bool avj_session_alive(const struct avj_store *store, const char *id);
-/* Makes this store's session one that is known to be alive, until avj_session_let_go. */
-AVJ_CHECKED enum avj_status avj_session_hold(struct avj_store *store, struct avj_error *err);
-void avj_session_let_go(struct avj_store *store);
 
 /* Is the stream interrupted: by its own word, or because its process is gone? */
 bool avj_growing_stopped(const struct avj_store *store, const struct avj_growing *growing);

@@ -79,7 +79,9 @@ static enum avj_status fold_here(struct avj_store *store, bool *changed, uint64_
 
 /* ---- two threads ---- */
 
-#define BATCHES       4
+/* Frames give some batches at once: with fewer, one thread would wait for the other in turns. */
+#define BATCHES       16
+#define AHEAD         8 /* batches that are not folded yet, when the reader has time for more */
 #define BATCH_BYTES   ((size_t)256 * 1024)
 #define BATCH_RECORDS 512
 /* How many records ahead what they will need is fetched into the cache: places, then slots. */
@@ -94,6 +96,7 @@ struct batch {
     size_t count;
     size_t ends[BATCH_RECORDS];
     struct avj_prepared prepared[BATCH_RECORDS];
+    bool is_prepared;
     struct avj_pack scratch;
     enum avj_status status; /* of the cursor behind the last one: AVJ_OK: there is more */
     struct avj_error err;
@@ -144,12 +147,28 @@ static void batch_fill(struct batch *b, struct avj_cursor *cursor)
         if (b->status == AVJ_OK && !batch_put(b, &record))
             b->status = avj_fail(&b->err, AVJ_ENOMEM, "replay: out of memory");
     }
-    /* The bytes stay where they are from now on. */
+    b->is_prepared = false;
+}
+
+/* The bytes of a batch that is filled stay where they are. */
+static enum avj_status batch_prepare(struct batch *b, struct avj_error *err)
+{
     for (size_t i = 0; i < b->count; i++) {
         struct avj_slice record = batch_record(b, i);
         if (avj_prepare(record.data, record.len, &b->scratch, &b->prepared[i]) != AVJ_OK)
-            b->status = avj_fail(&b->err, AVJ_ENOMEM, "replay: out of memory");
+            return avj_fail(err, AVJ_ENOMEM, "replay: out of memory");
     }
+    b->is_prepared = true;
+    return AVJ_OK;
+}
+
+/* Whoever is ahead of the other does the work that both can do. */
+static bool is_ahead(struct pipeline *p)
+{
+    pthread_mutex_lock(&p->mutex);
+    bool ahead = p->made - p->used >= AHEAD;
+    pthread_mutex_unlock(&p->mutex);
+    return ahead;
 }
 
 static void *read_ahead(void *arg)
@@ -166,6 +185,8 @@ static void *read_ahead(void *arg)
         if (!more)
             break;
         batch_fill(b, p->cursor);
+        if (is_ahead(p) && batch_prepare(b, &b->err) != AVJ_OK)
+            b->status = AVJ_ENOMEM;
         more = b->status == AVJ_OK;
         pthread_mutex_lock(&p->mutex);
         p->made++;
@@ -212,10 +233,12 @@ static void look_ahead(const struct avj_view *view, const struct batch *b, size_
     }
 }
 
-static enum avj_status fold_batch(struct avj_store *store, const struct batch *b, uint64_t total,
+static enum avj_status fold_batch(struct avj_store *store, struct batch *b, uint64_t total,
                                   struct avj_error *err)
 {
     enum avj_status status = AVJ_OK;
+    if (!b->is_prepared)
+        status = batch_prepare(b, err);
     for (size_t i = 0; status == AVJ_OK && i < b->count; i++) {
         look_ahead(store->view, b, i);
         status = fold_one(store, b->first_seq + i, batch_record(b, i), &b->prepared[i], total, err);

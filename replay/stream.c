@@ -2,6 +2,7 @@
 #include "replay/stream.h"
 #include "replay/letters.h"
 #include "replay/operations.h"
+#include "replay/sessions.h"
 #include "replay/store_private.h"
 
 #include <stdlib.h>
@@ -188,9 +189,7 @@ enum avj_status avj_stream_begin(struct avj_store *store, const char *thread,
     *out = NULL;
     if (!options)
         options = &none;
-    enum avj_status status = avj_session_hold(store, err);
-    if (status == AVJ_OK && !options->id)
-        status = avj_new_id(store, id, err);
+    enum avj_status status = options->id ? AVJ_OK : avj_new_id(store, id, err);
     if (status != AVJ_OK)
         return status;
     struct avj_stream *s = new_stream(store, options->id ? options->id : id, options);
@@ -232,8 +231,6 @@ enum avj_status avj_stream_resume(struct avj_store *store, const char *message,
     struct entry entry = {.store = store, .message = message, .op = AVJ_STREAM_BEGIN};
     *out = NULL;
     enum avj_status status = find_stopped(store, message, &entry, err);
-    if (status == AVJ_OK)
-        status = avj_session_hold(store, err);
     if (status != AVJ_OK)
         return status;
     struct avj_stream *s = new_stream(store, message, options ? options : &none);

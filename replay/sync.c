@@ -43,14 +43,8 @@ static const char *push_kind_name(enum avj_push_kind kind)
     return names[kind];
 }
 
-enum avj_status avj_sync_push(struct avj_store *store, const struct avj_push_op *ops, size_t count,
-                              const char *attempt, const char *via, struct avj_error *err)
+static void pack_documents(struct avj_pack *p, const struct avj_push_op *ops, size_t count)
 {
-    struct avj_batch batch = {.count = 0};
-    struct avj_pack *p = &batch.bytes;
-    begin(store, &batch, AVJ_E_PUSH, AVJ_ENTITIES, NULL, 3);
-    put_text(p, "a", attempt);
-    put_text(p, "v", via);
     avj_pack_cstr(p, "d");
     avj_pack_list(p, count);
     for (size_t i = 0; i < count; i++) {
@@ -61,7 +55,42 @@ enum avj_status avj_sync_push(struct avj_store *store, const struct avj_push_op 
         avj_pack_int(p, (int64_t)ops[i].upto_seq);
         avj_pack_cstr(p, push_kind_name(ops[i].kind));
     }
+}
+
+enum avj_status avj_sync_push(struct avj_store *store, const struct avj_push_op *ops, size_t count,
+                              const char *attempt, const char *via, struct avj_error *err)
+{
+    struct avj_batch batch = {.count = 0};
+    begin(store, &batch, AVJ_E_PUSH, AVJ_ENTITIES, NULL, 3);
+    put_text(&batch.bytes, "a", attempt);
+    put_text(&batch.bytes, "v", via);
+    pack_documents(&batch.bytes, ops, count);
     return finish(store, &batch, avj_batch_end(&batch), AVJ_DURABLE, err);
+}
+
+/* "d" is there in any case: programs that do not know "o" read an attempt on no documents. */
+enum avj_status avj_sync_answer(struct avj_store *store, const struct avj_push_answer *answer,
+                                struct avj_error *err)
+{
+    struct avj_batch batch = {.count = 0};
+    struct avj_pack *p = &batch.bytes;
+    bool repeats = answer->in_a_row > 1, timed = answer->took_ms >= 0, waits = answer->wait_ms > 0;
+    begin(store, &batch, AVJ_E_PUSH, AVJ_ENTITIES, NULL,
+          7 + (size_t)repeats + (size_t)timed + (size_t)waits);
+    put_text(p, "a", answer->attempt);
+    put_text(p, "v", answer->via);
+    put_text(p, "o", "answer");
+    put_int(p, "x", answer->status);
+    put_text(p, "y", answer->step);
+    put_text(p, "m", answer->message);
+    if (repeats)
+        put_int(p, "n", answer->in_a_row);
+    if (waits)
+        put_int(p, "w", answer->wait_ms);
+    if (timed)
+        put_int(p, "z", answer->took_ms);
+    pack_documents(p, answer->ops, answer->count);
+    return finish(store, &batch, avj_batch_end(&batch), AVJ_RELAXED, err);
 }
 
 /* ---- outcomes ---- */
@@ -296,25 +325,57 @@ static enum avj_status pack_answer(struct avj_store *store, const struct avj_out
     return status == AVJ_OK ? pack_ack(store, o, batch) : status;
 }
 
+static enum avj_status pack_outcome(struct avj_store *store, const struct avj_outcome *o,
+                                    struct avj_batch *batch, struct avj_error *err)
+{
+    enum avj_status status;
+    if (!o->acknowledged)
+        status = pack_reject(store, o, batch);
+    else if (o->op->kind == AVJ_PUSH_ELIDE)
+        status = pack_elided(store, o, batch);
+    else
+        return pack_answer(store, o, batch, err);
+    return status == AVJ_ENOMEM ? avj_fail(err, status, "out of memory") : status;
+}
+
+struct outcomes {
+    const struct avj_outcome *items;
+    size_t count;
+};
+
+static bool about_outcomes(void *arg, const struct avj_change *change)
+{
+    const struct outcomes *all = arg;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct avj_push_op *op = all->items[i].op;
+        if (op->entity == change->entity && strcmp(op->id, change->id) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum avj_status settle_once(struct avj_store *store, const struct avj_outcome *outcomes,
+                                   size_t count, struct avj_error *err)
+{
+    struct avj_batch batch = {.count = 0};
+    struct outcomes all = {outcomes, count};
+    struct avj_condition condition = {about_outcomes, &all};
+    enum avj_status status = avj_store_refresh(store, NULL, err);
+    for (size_t i = 0; status == AVJ_OK && i < count; i++)
+        status = pack_outcome(store, &outcomes[i], &batch, err);
+    if (status == AVJ_OK)
+        status = avj_batch_append_if(store, &batch, AVJ_DURABLE, &condition, err);
+    avj_batch_release(&batch);
+    return status;
+}
+
 enum avj_status avj_sync_settle(struct avj_store *store, const struct avj_outcome *outcomes,
                                 size_t count, struct avj_error *err)
 {
-    struct avj_batch batch = {.count = 0};
-    enum avj_status status = avj_store_refresh(store, NULL, err);
-    if (status != AVJ_OK)
-        return status;
-    for (size_t i = 0; status == AVJ_OK && i < count; i++) {
-        const struct avj_outcome *o = &outcomes[i];
-        if (!o->acknowledged)
-            status = pack_reject(store, o, &batch);
-        else if (o->op->kind == AVJ_PUSH_ELIDE)
-            status = pack_elided(store, o, &batch);
-        else
-            status = pack_answer(store, o, &batch, err);
-    }
-    if (status == AVJ_OK || status == AVJ_ENOMEM)
-        return finish(store, &batch, status, AVJ_DURABLE, err);
-    avj_batch_release(&batch);
+    enum avj_status status;
+    do
+        status = settle_once(store, outcomes, count, err);
+    while (status == AVJ_ECHANGED);
     return status;
 }
 
@@ -326,44 +387,48 @@ static bool same_row(const void *item, const void *key)
     return a->entity == b->entity && strcmp(a->id, b->id) == 0;
 }
 
+static uint64_t hash_of(const char *id)
+{
+    return avj_hash64(id, strlen(id));
+}
+
 /* Rows of one call are planned against the view as it stands, so a document met twice ends the
  * batch. */
 struct remote_batch {
     struct avj_batch batch;
-    struct avj_table seen;
-    size_t applied;
+    struct avj_table seen; /* the rows in it, those too that said nothing new */
+    size_t fresh;          /* rows in it that did */
+    size_t next;           /* row that is not in it */
 };
 
-static enum avj_status flush(struct avj_store *store, struct remote_batch *r,
-                             enum avj_durability durability, struct avj_error *err)
+static bool about_rows(void *arg, const struct avj_change *change)
 {
-    enum avj_status status = avj_batch_append(store, &r->batch, durability, NULL, err);
+    const struct remote_batch *r = arg;
+    struct avj_row key = {.entity = change->entity, .id = change->id};
+    return avj_table_find(&r->seen, hash_of(change->id), same_row, &key) != NULL;
+}
+
+static void clear(struct remote_batch *r)
+{
     avj_batch_release(&r->batch);
     avj_table_release(&r->seen);
-    return status;
+    *r = (struct remote_batch){.next = r->next};
 }
 
 static enum avj_status take_row(struct avj_store *store, struct remote_batch *r,
-                                const struct avj_row *row, const char *by,
-                                enum avj_durability durability, struct avj_error *err)
+                                const struct avj_row *row, const char *by, struct avj_error *err)
 {
-    uint64_t hash = avj_hash64(row->id, strlen(row->id));
-    enum avj_status status = AVJ_OK;
-    if (avj_table_find(&r->seen, hash, same_row, row))
-        status = flush(store, r, durability, err);
     struct avj_pack fields = {0};
     bool written = false;
-    if (status == AVJ_OK)
-        status = canonical(row, &fields);
+    enum avj_status status = canonical(row, &fields);
     if (status == AVJ_OK)
         status = pack_state(store, row, (struct avj_fields){fields.data, fields.len}, by, &r->batch,
                             &written, err);
     avj_pack_release(&fields);
-    if (status == AVJ_OK && written) {
-        r->applied++;
-        if (!avj_table_add(&r->seen, hash, (void *)(uintptr_t)row))
-            status = AVJ_ENOMEM;
-    }
+    if (status == AVJ_OK && !avj_table_add(&r->seen, hash_of(row->id), (void *)(uintptr_t)row))
+        status = AVJ_ENOMEM;
+    if (status == AVJ_OK && written)
+        r->fresh++;
     if (status == AVJ_ENOMEM)
         avj_fail(err, status, "out of memory");
     else if (status == AVJ_EFORMAT)
@@ -371,20 +436,45 @@ static enum avj_status take_row(struct avj_store *store, struct remote_batch *r,
     return status;
 }
 
+/* From r->next on, as many as can be planned together. */
+static enum avj_status gather(struct avj_store *store, struct remote_batch *r,
+                              const struct avj_row *rows, size_t count, const char *by,
+                              struct avj_error *err)
+{
+    enum avj_status status = AVJ_OK;
+    while (status == AVJ_OK && r->next < count) {
+        const struct avj_row *row = &rows[r->next];
+        if (avj_table_find(&r->seen, hash_of(row->id), same_row, row))
+            break;
+        status = take_row(store, r, row, by, err);
+        r->next++;
+    }
+    return status;
+}
+
 enum avj_status avj_sync_remote(struct avj_store *store, const struct avj_row *rows, size_t count,
                                 const char *by, enum avj_durability durability, size_t *applied,
                                 struct avj_error *err)
 {
-    struct remote_batch r = {.applied = 0};
+    struct remote_batch r = {.next = 0};
+    struct avj_condition condition = {about_rows, &r};
+    size_t fresh = 0, done = 0;
     enum avj_status status = avj_store_refresh(store, NULL, err);
-    for (size_t i = 0; status == AVJ_OK && i < count; i++)
-        status = take_row(store, &r, &rows[i], by, durability, err);
-    if (status == AVJ_OK)
-        status = flush(store, &r, durability, err);
-    avj_batch_release(&r.batch);
-    avj_table_release(&r.seen);
+    while (status == AVJ_OK && done < count) {
+        r.next = done;
+        status = gather(store, &r, rows, count, by, err);
+        if (status == AVJ_OK)
+            status = avj_batch_append_if(store, &r.batch, durability, &condition, err);
+        if (status == AVJ_OK) {
+            done = r.next;
+            fresh += r.fresh;
+        } else if (status == AVJ_ECHANGED) {
+            status = avj_store_refresh(store, NULL, err); /* and once more from `done` on */
+        }
+        clear(&r);
+    }
     if (applied)
-        *applied = status == AVJ_OK ? r.applied : 0;
+        *applied = status == AVJ_OK ? fresh : 0;
     return status;
 }
 

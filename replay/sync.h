@@ -55,6 +55,23 @@ AVJ_API AVJ_CHECKED enum avj_status avj_sync_push(struct avj_store *store,
                                                   const char *attempt, const char *via,
                                                   struct avj_error *err);
 
+/* An answer that did not do what a request of an attempt asked for. */
+struct avj_push_answer {
+    const char *attempt, *via;     /* as in avj_sync_push */
+    const struct avj_push_op *ops; /* the documents it was about; count 0: all of the attempt */
+    size_t count;
+    int status;          /* HTTP status, 0: no answer came */
+    const char *step;    /* "read", "begin", "stage", "commit", "write" */
+    const char *message; /* may be NULL */
+    unsigned in_a_row;   /* answers of that status to this attempt, with this one */
+    int64_t wait_ms;     /* the server asked to wait so long; 0: it did not */
+    int64_t took_ms;     /* -1: not known */
+};
+/* Journals it, without waiting for the disk: what is lost of it in a power cut is only history. */
+AVJ_API AVJ_CHECKED enum avj_status avj_sync_answer(struct avj_store *store,
+                                                    const struct avj_push_answer *answer,
+                                                    struct avj_error *err);
+
 /* A server row in local terms. */
 struct avj_row {
     enum avj_entity entity;

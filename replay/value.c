@@ -71,7 +71,7 @@ enum avj_status avj_tree_parse(const void *data, size_t len, struct avj_tree **o
     *out = NULL;
     /* msgpack-c trusts lengths. */
     struct avj_raw raw = {data, (const uint8_t *)data + len};
-    if (!avj_raw_skip(&raw) || raw.at != raw.end)
+    if (!avj_raw_skip(&raw, 0) || raw.at != raw.end)
         return AVJ_EFORMAT;
     struct avj_tree *tree = malloc(sizeof(*tree));
     if (!tree)
@@ -217,12 +217,12 @@ struct avj_slice avj_packed_text(const void *data, size_t len, const char *key)
         return none;
     for (size_t i = 0; i < pairs; i++) {
         bool wanted = avj_raw_text(&raw, &name);
-        if (!wanted && !avj_raw_skip(&raw))
+        if (!wanted && !avj_raw_skip(&raw, 0))
             return none;
         wanted = wanted && name.len == key_len && memcmp(name.data, key, key_len) == 0;
         if (wanted)
             return avj_raw_text(&raw, &value) ? value : none;
-        if (!avj_raw_skip(&raw))
+        if (!avj_raw_skip(&raw, 0))
             return none;
     }
     return none;

@@ -551,11 +551,11 @@ enum avj_status avj_prepare(const void *data, size_t len, struct avj_pack *scrat
         return AVJ_OK;
     avj_slot_key_init(&p->key, g->entity, g->id.data, g->id.len);
     bool update = g->type == AVJ_E_LOCAL && g->op != AVJ_CREATE;
-    p->plain = g->f.len && avj_fields_plain(g->entity, g->f, !update, &p->facts);
+    p->plain = avj_glance_plain(g, !update);
     if (!p->plain || update)
         return AVJ_OK;
-    if (p->facts.thread.len)
-        avj_slot_key_init(&p->thread, AVJ_THREAD, p->facts.thread.data, p->facts.thread.len);
+    if (g->facts.thread.len)
+        avj_slot_key_init(&p->thread, AVJ_THREAD, g->facts.thread.data, g->facts.thread.len);
     bool ok = hash_document(scratch, g->entity, g->id.data, g->id.len, g->f, p->digest);
     return ok ? AVJ_OK : AVJ_ENOMEM;
 }

@@ -94,8 +94,10 @@ const struct avj_fields avj_dropped_fields = {dropped, sizeof(dropped)};
 
 bool avj_stub_of(const struct avj_entry *e, struct avj_stub *stub)
 {
-    struct avj_value z, g;
+    struct avj_value f, z, g;
     *stub = (struct avj_stub){.is = false};
+    if (avj_value_get(e->root, "f", &f) && f.kind == AVJ_MAP)
+        return false;
     if (avj_value_get(e->root, "z", &z) && z.kind == AVJ_INT && z.integer > 0)
         stub->settled_at = (uint64_t)z.integer;
     bool hashed = avj_value_get(e->root, "g", &g) && g.kind == AVJ_INT;
@@ -135,13 +137,12 @@ enum avj_status avj_view_body(struct avj_view *view, uint64_t seq, enum avj_enti
 {
     struct avj_slice record;
     struct avj_glance glance;
-    struct avj_facts facts;
     enum avj_status status = avj_view_record(view, seq, &record, err);
     view->stub = (struct avj_stub){.is = false};
     if (status != AVJ_OK)
         return status;
-    if (avj_glance(record.data, record.len, &glance) && glance.f.len &&
-        avj_fields_plain(entity, glance.f, drop_nil, &facts)) {
+    if (avj_glance(record.data, record.len, &glance) && glance.entity == entity &&
+        avj_glance_plain(&glance, drop_nil)) {
         *fields = glance.f;
         *hlc = glance.hlc;
         return AVJ_OK;

@@ -25,7 +25,7 @@ static enum avj_status show(struct avj_view *view, uint32_t number, const struct
     struct avj_shown shown = {.visible = true,
                               .shared = p->glance.f,
                               .fields = p->glance.f,
-                              .facts = p->facts,
+                              .facts = p->glance.facts,
                               .thread = p->thread.len ? &p->thread : NULL,
                               .digest = p->digest};
     avj_view_before(view, number, &before);

@@ -323,8 +323,7 @@ static enum avj_status fold_drop(struct avj_view *view, const struct avj_entry *
     if (status != AVJ_OK)
         return status;
     unpark(c.edit.document);
-    for (size_t n = pending_up_to(c.edit.document, (uint64_t)upto); n > 0; n--)
-        avj_document_drop_pending(c.edit.document, 0);
+    avj_document_drop_first(c.edit.document, pending_up_to(c.edit.document, (uint64_t)upto));
     return change_end(view, &c, AVJ_OK, err);
 }
 
@@ -416,23 +415,31 @@ static enum avj_status put_row(struct avj_view *view, struct change *c, uint64_t
     return AVJ_OK;
 }
 
-/* Pending mutations as the plan wants them, from the last to the first so that places stay right.
- */
+static void trim(struct avj_pending *p, struct avj_blob *fields)
+{
+    avj_blob_release(&p->fields);
+    p->fields = *fields;
+    p->trimmed = p->loaded = true;
+    *fields = (struct avj_blob){0};
+}
+
+/* Pending mutations as the plan wants them. */
 static void carry_out(struct avj_document *d, struct avj_plan *plan)
 {
-    for (size_t i = plan->count; i > 0; i--) {
-        size_t at = i - 1;
-        if (plan->fates[at] == AVJ_FATE_SETTLED || plan->fates[at] == AVJ_FATE_LOST) {
-            avj_document_drop_pending(d, at);
-        } else if (plan->fates[at] == AVJ_FATE_TRIMMED) {
-            struct avj_pending *p = &d->pending[at];
-            avj_blob_release(&p->fields);
-            p->fields = plan->fields[at];
-            p->trimmed = p->loaded = true;
-            plan->fields[at] = (struct avj_blob){0};
+    size_t kept = 0;
+    for (size_t i = 0; i < d->pending_count; i++) {
+        enum avj_fate fate = i < plan->count ? plan->fates[i] : AVJ_FATE_KEEP;
+        if (fate != AVJ_FATE_KEEP)
             d->derived = false;
+        if (fate == AVJ_FATE_SETTLED || fate == AVJ_FATE_LOST) {
+            avj_blob_release(&d->pending[i].fields);
+            continue;
         }
+        if (fate == AVJ_FATE_TRIMMED)
+            trim(&d->pending[i], &plan->fields[i]);
+        d->pending[kept++] = d->pending[i];
     }
+    d->pending_count = kept;
     if (!d->pending_count)
         unpark(d);
 }
@@ -520,8 +527,7 @@ static enum avj_status keep_back(struct avj_document *d, size_t settled, struct 
 /* Nothing was sent: the mutations go, the rest stays as it is. */
 static void settle_only(struct avj_document *d, size_t settled)
 {
-    for (; settled > 0; settled--)
-        avj_document_drop_pending(d, 0);
+    avj_document_drop_first(d, settled);
     if (!avj_document_base(d))
         avj_blob_release(&d->kept);
     if (!d->pending_count)
@@ -602,6 +608,18 @@ static enum avj_status fold_gap(struct avj_view *view, const struct avj_entry *e
     return AVJ_OK;
 }
 
+/* Records are lost for good: whatever they said of the server's state is to be fetched anew. */
+static enum avj_status fold_repair(struct avj_view *view, const struct avj_entry *e)
+{
+    struct avj_value lost;
+    if (!avj_value_get(e->root, "lost", &lost) || lost.kind != AVJ_LIST || lost.len == 0)
+        return AVJ_OK;
+    view->gap_open = true;
+    free(view->swept);
+    view->swept = NULL;
+    return AVJ_OK;
+}
+
 static enum avj_status fold_init(struct avj_view *view, const struct avj_entry *e)
 {
     static const char *const keys[] = {"endpoint", "project", "database"};
@@ -639,6 +657,26 @@ static enum avj_status fold_learned(struct avj_view *view, const struct avj_entr
     }
     view->learned_count++;
     return AVJ_OK;
+}
+
+/* Who writes the journal, and until when: of that only streams show anything. */
+static bool is_coming_or_going(const struct avj_entry *e)
+{
+    struct avj_value op;
+    (void)avj_value_get(e->root, "o", &op);
+    return avj_value_text_is(op, "open") || avj_value_text_is(op, "close") ||
+           avj_value_text_is(op, "killed");
+}
+
+/* Who is gone writes no stream any more. */
+static void fold_leaving(struct avj_view *view, const struct avj_entry *e)
+{
+    struct avj_value op;
+    (void)avj_value_get(e->root, "o", &op);
+    if (avj_value_text_is(op, "close"))
+        avj_growings_left(view, e->session);
+    if (avj_value_text_is(op, "killed"))
+        avj_growings_left(view, avj_value_get_text(e->root, "who"));
 }
 
 static enum avj_status fold_session(struct avj_view *view, const struct avj_entry *e)
@@ -695,10 +733,14 @@ enum avj_status avj_fold(struct avj_view *view, const struct avj_entry *e, uint6
     case AVJ_E_CONFLICT:
         return fold_conflict(view, e, seq);
     case AVJ_E_SESSION:
-        return and_tell(view, e, fold_session(view, e));
+        if (!is_coming_or_going(e))
+            return and_tell(view, e, fold_session(view, e));
+        fold_leaving(view, e);
+        return AVJ_OK;
+    case AVJ_E_REPAIR:
+        return and_tell(view, e, fold_repair(view, e));
     case AVJ_E_STREAM:
         return avj_fold_stream(view, e, seq, err);
-    case AVJ_E_REPAIR:
     case AVJ_E_SERVER:
     case AVJ_E_HISTORY:
     case AVJ_ENTRY_TYPES:

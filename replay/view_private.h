@@ -63,10 +63,15 @@ struct avj_open {
 };
 static_assert(sizeof(struct avj_open) == 40, "as it stands in snapshots");
 
+/* A local mutation; live if it is its document's turn. */
 struct avj_outbox_entry {
-    uint64_t seq; /* of a local mutation; live if it is its document's turn */
-    uint32_t slot, unused;
+    uint32_t seq_low, seq_high, slot;
 };
+static_assert(sizeof(struct avj_outbox_entry) == 12, "as it stands in snapshots");
+static inline uint64_t avj_outbox_seq(const struct avj_outbox_entry *entry)
+{
+    return (uint64_t)entry->seq_high << 32 | entry->seq_low;
+}
 
 /* What compaction left of an entry. */
 struct avj_stub {
@@ -89,9 +94,8 @@ struct avj_learned {
 struct avj_prepared {
     bool glanced; /* glance holds; else the entry is read by way of a tree */
     struct avj_glance glance;
-    bool plain; /* "f" is canonical, and facts hold */
-    struct avj_facts facts;
-    struct avj_slot_key key, thread; /* of the document, and of facts.thread (len 0: none) */
+    bool plain; /* "f" is canonical, without nils where it is all of a document */
+    struct avj_slot_key key, thread; /* of the document, and of its thread (len 0: none) */
     uint64_t digest[2];              /* of the document with just these fields; with `plain` */
 };
 /* scratch: reused from call to call.  AVJ_ENOMEM. */
@@ -110,6 +114,10 @@ struct avj_view {
     void (*unmap)(void *arg, uint8_t *mapped, size_t len);
     void *unmap_arg;
 
+    /* By sequence number: first what the snapshot brought along, in its mapping (what is settled
+     * goes from the front), then those added since. */
+    const struct avj_outbox_entry *outbox_brought;
+    size_t outbox_brought_count;
     struct avj_outbox_entry *outbox;
     size_t outbox_begin, outbox_end, outbox_cap;
     size_t outbox_live; /* documents with something pending */
@@ -318,6 +326,12 @@ static inline const uint32_t *avj_thread_messages(const struct avj_view *view,
 uint64_t avj_outbox_turn(const struct avj_view *view, uint32_t number);
 /* A local mutation became pending. */
 AVJ_CHECKED enum avj_status avj_outbox_add(struct avj_view *view, uint64_t seq, uint32_t number);
+/* All entries that are live or may be again. */
+void avj_outbox_walk(const struct avj_view *view,
+                     void (*each)(void *arg, const struct avj_outbox_entry *entry), void *arg);
+/* Lets go of settled ones in front of all others, so that nobody steps over them again.  Not while
+ * somebody goes through avj_outbox_each. */
+void avj_outbox_trim(struct avj_view *view);
 /* The documents with something pending, by turn: begin with *at 0; 0: no more. */
 uint32_t avj_outbox_each(const struct avj_view *view, size_t *at);
 

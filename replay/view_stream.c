@@ -190,6 +190,18 @@ static enum avj_status begin(struct avj_view *view, uint32_t number, const struc
     return AVJ_OK;
 }
 
+void avj_growings_left(struct avj_view *view, struct avj_slice session)
+{
+    for (size_t i = 0; i < view->growing.count; i++) {
+        struct avj_growing *g = view->growing.items[i];
+        if (g->interrupted || !g->session || strlen(g->session) != session.len ||
+            memcmp(g->session, session.data, session.len) != 0)
+            continue;
+        g->interrupted = true;
+        tell(view, g->slot, g, AVJ_STREAM_INTERRUPTED, g->len, (struct avj_slice){NULL, 0});
+    }
+}
+
 static enum avj_status take_delta(struct avj_view *view, uint32_t number, struct avj_growing *g,
                                   const struct avj_entry *e)
 {

@@ -38,6 +38,8 @@ AVJ_CHECKED enum avj_status avj_growing_add(struct avj_view *view, const struct 
 /* A `stream` entry. */
 AVJ_CHECKED enum avj_status avj_fold_stream(struct avj_view *view, const struct avj_entry *entry,
                                             uint64_t seq, struct avj_error *err);
+/* That session is over: what it wrote is interrupted. */
+void avj_growings_left(struct avj_view *view, struct avj_slice session);
 /* Its message is not visible any more: the text goes with it. */
 void avj_growing_gone(struct avj_view *view, uint32_t slot);
 

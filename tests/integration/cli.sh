@@ -286,10 +286,10 @@ has "$err" '1 MiB' "a large attachment"
 
 run 0 --json status
 for key in records bytes segments pending parked oldestPendingMs etaMs online session gapOpen conflicts lastAckAt leader \
-    user digest unknownEntries threads messages; do
+    user leaderSession leaderHost leaderSince digest unknownEntries threads messages; do
     has "$out" "\"$key\": " "status --json"
 done
-same 18 "$(tr ',' '\n' <"$out" | wc -l)" "status has these keys and no more"
+same 21 "$(tr ',' '\n' <"$out" | wc -l)" "status has these keys and no more"
 run 0 status
 has "$out" '^pending ' "status for people"
 run 0 log --to 1
@@ -298,7 +298,7 @@ has "$out" '^1	20.*	session	-	-	init	' "the first entry"
 run 0 log --from 2 --to 3 --json
 same 2 "$(wc -l <"$out")" "log of a range"
 has "$out" '^{"seq": 2, "time": ".*", "type": "local", "entity": "thread", "id": ".*", "op": "create", "entry": {.*}}$' "log --json"
-run 0 log --type session
+run 0 log --type session --to 1
 same 1 "$(wc -l <"$out")" "log --type"
 run 0 log --type unknown
 same 0 "$(wc -l <"$out")" "there is no unknown entry"
@@ -334,7 +334,7 @@ sed -i 's/$/\r/; 1s/^/\xef\xbb\xbf/; $a\
 run 0 import - <"$scratch/crlf"
 same "imported 0, unchanged 6" "$(cat "$out")" "CRLF, a byte order mark and blank lines are taken"
 records=$("$avchat" --json status | sed 's/.*"records": \([0-9]*\).*/\1/')
-same 7 "$records" "unchanged lines write nothing"
+same 8 "$records" "unchanged lines write nothing"
 
 sed 's/"Two"/"Changed"/' "$scratch/whole" >"$scratch/changed"
 run 1 import "$scratch/changed"
@@ -537,8 +537,11 @@ run 0 export
 same_file "$scratch/exported" "$out" "the other device holds the same"
 run 0 --json status
 has "$out" "\"leader\": $follower," "the process that syncs is the leader"
-run 1 sync
-has "$err" "process $follower is syncing this journal already; let it, or end it first\$" "who syncs, once"
+run 0 thread new 'Behind the leader'
+run 0 sync
+has "$out" "^pushed [01], pulled 0, refused 0, pending 0\$" "who leads syncs for who asks"
+run 0 status
+has "$out" "^syncing    by process $follower on .* since .*, session [0-9a-f]*\$" "and is named"
 kill -TERM $follower
 wait $follower
 same 0 $? "sync --follow ends well when it is asked to: $(cat "$scratch/synced.err")"

@@ -20,7 +20,8 @@
 static struct avj_error err;
 
 /* Segments are sealed meanwhile, in the background. */
-static const struct avj_store_options options = {.journal = {.segment_target = 64 * 1024}};
+static const struct avj_store_options options = {.journal = {.segment_target = 64 * 1024},
+                                                 .anonymous = true};
 
 static struct avj_store *open_store(const char *dir)
 {

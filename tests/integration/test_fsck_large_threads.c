@@ -80,7 +80,7 @@ static void edit_one(struct avj_store *store, unsigned number)
 /* Those that were written first, and last. */
 static void edit_some(const char *dir)
 {
-    struct avj_store_options options = {.journal = {.no_background = true}};
+    struct avj_store_options options = {.journal = {.no_background = true}, .anonymous = true};
     struct avj_store *store;
     struct avj_error err = {0};
 

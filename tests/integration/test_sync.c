@@ -25,8 +25,8 @@ enum { PATIENCE_S = 60 };
 
 struct world {
     char *dir, *server_dir, *laptop_dir, *phone_dir;
-    pid_t server, follower;
-    int port, stop_follower;
+    pid_t server, follower, second;
+    int port, stop_follower, stop_second;
     struct avj_store *laptop, *phone;
     struct avj_error err;
     unsigned kill_at; /* pushed documents at which the server is killed and started again */
@@ -164,6 +164,7 @@ static int teardown(void **state)
 {
     struct world *world = *state;
     reap(&world->follower, SIGKILL);
+    reap(&world->second, SIGKILL);
     reap(&world->server, SIGKILL);
     avj_store_close(world->laptop);
     avj_store_close(world->phone);
@@ -496,20 +497,102 @@ static void a_follower_pushes_what_other_processes_write(void **state)
     stop_follower(world);
 }
 
-static void only_one_process_syncs_a_journal(void **state)
+static void a_single_run_is_made_by_who_leads(void **state)
+{
+    struct world *world = *state;
+    char thread[AVJ_ID_TEXT];
+    start_follower(world);
+    wait_until(world, equal);
+    new_thread(world, world->laptop, thread);
+    say_often(world, world->laptop, thread, 30);
+    (void)sync_once(world, world->laptop);
+    say_often(world, world->phone, thread, 20);
+    struct avj_engine_progress final = sync_once(world, world->phone);
+    assert_int_equal(final.pending, 0);
+    assert_true(final.online);
+    struct avj_store_status status = status_of(world, world->phone);
+    assert_int_equal(status.pending, 0);
+    assert_int_equal(status.visible[AVJ_MESSAGE], 50);
+    final = sync_once(world, world->phone);
+    assert_int_equal(final.pushed + final.pulled, 0);
+    stop_follower(world);
+    (void)sync_once(world, world->phone);
+    (void)sync_once(world, world->laptop);
+    assert_true(equal(world));
+}
+
+static void who_leads_says_that_the_server_is_gone(void **state)
 {
     struct world *world = *state;
     struct avj_engine_options options = {.follow = false};
-    char thread[AVJ_ID_TEXT], text[32];
-    new_thread(world, world->phone, thread);
     start_follower(world);
-    wait_until(world, phone_has_pushed);
-    assert_status(AVJ_ELOCKED, avj_engine_run(world->phone, &options, NULL, &world->err),
-                  world->err);
-    snprintf(text, sizeof text, "process %ld ", (long)world->follower);
-    assert_contains(world->err.message, text);
-    stop_follower(world);
+    wait_until(world, equal);
+    reap(&world->server, SIGKILL);
+    assert_status(AVJ_ENET, avj_engine_run(world->phone, &options, NULL, &world->err), world->err);
+    start_server(world, world->port);
     (void)sync_once(world, world->phone);
+    stop_follower(world);
+}
+
+static bool phone_is_led_by_the_second(struct world *world)
+{
+    struct avj_engine_leader leader;
+    return avj_engine_leader(world->phone, &leader) && leader.pid == world->second;
+}
+
+static bool phone_is_led_by_the_first(struct world *world)
+{
+    struct avj_engine_leader leader;
+    return avj_engine_leader(world->phone, &leader) && leader.pid == world->follower;
+}
+
+static void start_second(struct world *world)
+{
+    pid_t first = world->follower;
+    int stop = world->stop_follower;
+    start_follower(world);
+    world->second = world->follower;
+    world->stop_second = world->stop_follower;
+    world->follower = first;
+    world->stop_follower = stop;
+}
+
+/* It has nothing to wake the phone's journal by until it leads. */
+static void wait_for_leader(struct world *world, bool (*condition)(struct world *world))
+{
+    time_t give_up = time(NULL) + PATIENCE_S;
+    while (!condition(world)) {
+        if (time(NULL) > give_up)
+            fail_msg("gave up waiting for the leader");
+        (void)poll(NULL, 0, 5);
+    }
+}
+
+static void another_takes_over_when_the_leader_is_killed(void **state)
+{
+    struct world *world = *state;
+    struct avj_engine_leader leader;
+    char thread[AVJ_ID_TEXT];
+    int status;
+    start_follower(world);
+    wait_for_leader(world, phone_is_led_by_the_first);
+    start_second(world);
+    new_thread(world, world->phone, thread);
+    say_often(world, world->phone, thread, 50);
+    reap(&world->follower, SIGKILL);
+    close(world->stop_follower);
+    wait_for_leader(world, phone_is_led_by_the_second);
+    assert_true(avj_engine_leader(world->phone, &leader));
+    assert_true(avj_session_alive(world->phone, leader.session));
+    wait_until(world, phone_has_pushed);
+    (void)sync_once(world, world->laptop);
+    assert_true(equal(world));
+    assert_int_equal(count(world, world->laptop, AVJ_MESSAGE), 50);
+    close(world->stop_second);
+    assert_int_equal(waitpid(world->second, &status, 0), world->second);
+    world->second = 0;
+    assert_int_equal(status, 0);
+    assert_false(avj_engine_leader(world->phone, &leader));
 }
 
 static bool phone_knows_of_a_gap(struct world *world)
@@ -582,7 +665,9 @@ int main(void)
         CASE(another_users_login_is_refused),
         CASE(a_follower_hears_what_others_write),
         CASE(a_follower_pushes_what_other_processes_write),
-        CASE(only_one_process_syncs_a_journal),
+        CASE(a_single_run_is_made_by_who_leads),
+        CASE(who_leads_says_that_the_server_is_gone),
+        CASE(another_takes_over_when_the_leader_is_killed),
         CASE(a_follower_survives_the_servers_death),
         CASE(a_delete_during_the_gap_is_found),
     };

@@ -19,7 +19,8 @@ static void must(enum avj_status status, const struct avj_error *err, const char
 
 struct avj_store_options history_store_options(const struct history_store *s)
 {
-    return (struct avj_store_options){.journal = {.io = s->io, .no_background = true}};
+    return (struct avj_store_options){.journal = {.io = s->io, .no_background = true},
+                                      .anonymous = true};
 }
 
 void history_store_open(struct history_store *s)

@@ -1,12 +1,10 @@
-/* DIR/session.json and DIR/sync.lock. */
+/* DIR/session.json. */
 #include "tests/support/cases.h"
 
 #include "net/client_session.h"
 #include "tests/support/files.h"
 
-#include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static int setup(void **state)
@@ -90,57 +88,6 @@ static void without_a_file_nobody_is_signed_in(void **state)
     assert_status(AVJ_ENOTFOUND, avj_session_load(*state, &got, &err), err);
 }
 
-/* ---- one syncer at a time ---- */
-
-/* Takes the lock, says so through the pipe, and sleeps until it is killed. */
-static pid_t hold_lock(const char *dir)
-{
-    int ready[2];
-    char byte;
-    assert_int_equal(pipe(ready), 0);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        struct avj_sync_lock lock;
-        bool taken = avj_sync_lock_take(dir, &lock, NULL) == AVJ_OK;
-        if (!taken || write(ready[1], "x", 1) != 1)
-            _exit(1);
-        for (;;)
-            pause();
-    }
-    close(ready[1]);
-    assert_int_equal(read(ready[0], &byte, 1), 1);
-    close(ready[0]);
-    return pid;
-}
-
-static void the_second_syncer_is_told_who_the_first_is(void **state)
-{
-    struct avj_error err;
-    struct avj_sync_lock lock;
-    char text[32];
-    pid_t pid = hold_lock(*state);
-    assert_status(AVJ_ELOCKED, avj_sync_lock_take(*state, &lock, &err), err);
-    assert_int_equal(lock.file, -1);
-    snprintf(text, sizeof text, "process %ld ", (long)pid);
-    assert_contains(err.message, text);
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-}
-
-static void a_killed_syncer_leaves_the_lock_to_the_next(void **state)
-{
-    struct avj_error err;
-    struct avj_sync_lock lock;
-    pid_t pid = hold_lock(*state);
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-    assert_ok(avj_sync_lock_take(*state, &lock, &err), err);
-    avj_sync_lock_release(&lock);
-    assert_ok(avj_sync_lock_take(*state, &lock, &err), err);
-    avj_sync_lock_release(&lock);
-}
-
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -150,8 +97,6 @@ int main(void)
         CASE(only_its_owner_can_read_it_whatever_was_there_before),
         CASE(a_damaged_file_asks_for_a_login),
         CASE(without_a_file_nobody_is_signed_in),
-        CASE(the_second_syncer_is_told_who_the_first_is),
-        CASE(a_killed_syncer_leaves_the_lock_to_the_next),
     };
     return cmocka_run_group_tests_name("session", tests, NULL, NULL);
 }

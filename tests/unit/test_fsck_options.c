@@ -1,6 +1,7 @@
 /* The command line of avchat-fsck: what each form of it means, and what is refused with which
  * words. */
 #include "tests/support/cases.h"
+#include "tests/support/files.h"
 
 #include "fsck/fsck_options.h"
 
@@ -11,8 +12,8 @@ struct options_case {
     const char *words[WORDS_MAX]; /* behind the program's name */
     enum fsck_command command;
     const char *complaint; /* part of it */
-    const char *path, *audit_id;
-    bool json, verbose, audit, deep;
+    const char *path, *audit_id, *salvage;
+    bool json, verbose, audit, deep, repair, dry_run;
     int64_t max_duration_ms;
 };
 
@@ -92,15 +93,77 @@ static const struct options_case cases[] = {
      {"--max-duration=5s", "d"},
      FSCK_DO_COMPLAIN,
      .complaint = "\"5s\""},
-    {"repairing comes later", {"--repair", "d"}, FSCK_DO_COMPLAIN, .complaint = "no --repair yet"},
-    {"salvaging comes later",
-     {"--salvage", "to", "d"},
+    {"a repair", {"--repair", "d"}, FSCK_DO_CHECK, .path = "d", .repair = true},
+    {"a repair may be tried",
+     {"d", "--dry-run", "--repair"},
+     FSCK_DO_CHECK,
+     .path = "d",
+     .repair = true,
+     .dry_run = true},
+    {"a trial without a repair is refused",
+     {"--dry-run", "d"},
      FSCK_DO_COMPLAIN,
-     .complaint = "no --salvage yet"},
-    {"reporting comes later",
+     .complaint = "goes with --repair"},
+    {"a repair does not audit",
+     {"--repair", "--audit", "d"},
+     FSCK_DO_COMPLAIN,
+     .complaint = "--repair goes without"},
+    {"a repair is not cut short",
+     {"--repair", "--max-duration=1", "d"},
+     FSCK_DO_COMPLAIN,
+     .complaint = "--repair goes without"},
+    {"a salvage", {"--salvage", "to", "d"}, FSCK_DO_CHECK, .path = "d", .salvage = "to"},
+    {"a salvage, with an equals sign",
+     {"--salvage=to", "d"},
+     FSCK_DO_CHECK,
+     .path = "d",
+     .salvage = "to"},
+    {"a salvage needs a folder to write to",
+     {"d", "--salvage"},
+     FSCK_DO_COMPLAIN,
+     .complaint = "needs a value"},
+    {"a salvage repairs nothing",
+     {"--repair", "--salvage", "to", "d"},
+     FSCK_DO_COMPLAIN,
+     .complaint = "goes without"},
+    {"a salvage does not audit",
+     {"--salvage", "to", "--audit", "d"},
+     FSCK_DO_COMPLAIN,
+     .complaint = "--salvage goes without"},
+    {"a report needs the audit's numbers",
      {"--report", "f.html", "d"},
+     FSCK_DO_CHECK,
+     .path = "d",
+     .audit = true},
+    {"a message is audited by name",
+     {"--audit", "--message", "m1", "d"},
+     FSCK_DO_CHECK,
+     .path = "d",
+     .audit = true,
+     .audit_id = "m1"},
+    {"a thread is audited by name",
+     {"--audit", "--thread", "t1", "d"},
+     FSCK_DO_CHECK,
+     .path = "d",
+     .audit = true,
+     .audit_id = "t1"},
+    {"an audit begins at a time",
+     {"--audit", "--since", "2026-01-02", "d"},
+     FSCK_DO_CHECK,
+     .path = "d",
+     .audit = true},
+    {"a time that is none is refused",
+     {"--audit", "--since", "yesterday", "d"},
      FSCK_DO_COMPLAIN,
-     .complaint = "no --report yet"},
+     .complaint = "--since takes a time"},
+    {"a thread without an audit is refused",
+     {"--thread", "t1", "d"},
+     FSCK_DO_COMPLAIN,
+     .complaint = "belong to --audit"},
+    {"two ids are refused",
+     {"--audit", "--thread", "t1", "--message", "m1", "d"},
+     FSCK_DO_COMPLAIN,
+     .complaint = "one id at a time"},
 };
 
 static void parse(const struct options_case *c, struct fsck_command_line *line)
@@ -118,8 +181,14 @@ static void parse(const struct options_case *c, struct fsck_command_line *line)
     for (int i = 0; i < argc - 1; i++) {
         if (line->path == copies[i])
             line->path = c->words[i];
+        if (line->salvage == copies[i])
+            line->salvage = c->words[i];
+        if (line->salvage == copies[i] + strlen("--salvage="))
+            line->salvage = c->words[i] + strlen("--salvage=");
         if (line->options.audit_id == copies[i])
             line->options.audit_id = c->words[i];
+        if (line->report == copies[i])
+            line->report = c->words[i];
         if (line->options.audit_id == copies[i] + strlen("--audit="))
             line->options.audit_id = c->words[i] + strlen("--audit=");
     }
@@ -141,9 +210,10 @@ static void every_form_means_what_it_should(void **state)
         if (good && c->command == FSCK_DO_COMPLAIN)
             good = strstr(line.complaint, c->complaint) && !strchr(line.complaint, '\n');
         if (good && c->command == FSCK_DO_CHECK)
-            good = same(line.path, c->path) && same(line.options.audit_id, c->audit_id) &&
-                   line.json == c->json && line.verbose == c->verbose &&
-                   line.options.audit == c->audit && line.options.deep == c->deep &&
+            good = same(line.path, c->path) && same(line.salvage, c->salvage) &&
+                   same(line.options.audit_id, c->audit_id) && line.json == c->json &&
+                   line.verbose == c->verbose && line.options.audit == c->audit &&
+                   line.options.deep == c->deep &&
                    line.options.max_duration_ms == c->max_duration_ms;
         if (!good)
             print_error("%s: got command %d, \"%s\"\n", c->sentence, (int)line.command,
@@ -162,17 +232,54 @@ static void help_lists_what_there_is_and_nothing_else(void **state)
     assert_non_null(out);
     fsck_options_help(out);
     fclose(out);
-    for (size_t i = 0; i < 7; i++) {
-        static const char *const there[] = {"--json",         "--deep",    "--audit [MESSAGE-ID]",
-                                            "--max-duration", "--verbose", "--help",
-                                            "--version"};
+    for (size_t i = 0; i < 11; i++) {
+        static const char *const there[] = {"--json",
+                                            "--deep",
+                                            "--audit [MESSAGE-ID]",
+                                            "--max-duration",
+                                            "--verbose",
+                                            "--help",
+                                            "--version",
+                                            "--repair",
+                                            "--dry-run",
+                                            "--salvage OUTDIR",
+                                            "--report FILE.html"};
         assert_contains(text, there[i]);
     }
-    for (size_t i = 0; i < 3; i++) {
-        static const char *const later[] = {"repair", "salvage", "report"};
-        assert_null(strstr(text, later[i]));
+    free(text);
+}
+
+/* Both ways: what one has, the other has. */
+static void the_manual_has_the_options_that_help_has(void **state)
+{
+    (void)state;
+    char *text = NULL, name[40], wanted[64];
+    size_t len;
+    const char *source = getenv("AVJ_SOURCE");
+    char *path = test_path(source ? source : ".", "fsck/avchat-fsck.8");
+    uint8_t *bytes = test_read_file(path, &len);
+    char *manual = calloc(1, len + 1);
+
+    memcpy(manual, bytes, len);
+    FILE *out = open_memstream(&text, &len);
+    fsck_options_help(out);
+    fclose(out);
+    for (const char *at = text; (at = strstr(at, "\n  --")); at++) {
+        assert_int_equal(sscanf(at, "\n  --%39[a-z-]", name), 1);
+        snprintf(wanted, sizeof wanted, "\n.It Fl \\-%s", name);
+        if (!strstr(manual, wanted))
+            fail_msg("the manual has no --%s", name);
+    }
+    for (const char *at = manual; (at = strstr(at, "\n.It Fl \\-")); at++) {
+        assert_int_equal(sscanf(at, "\n.It Fl \\-%39[a-z-]", name), 1);
+        snprintf(wanted, sizeof wanted, "\n  --%s", name);
+        if (!strstr(text, wanted))
+            fail_msg("--help has no --%s", name);
     }
     free(text);
+    free(manual);
+    free(bytes);
+    free(path);
 }
 
 int main(void)
@@ -180,6 +287,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form_means_what_it_should),
         cmocka_unit_test(help_lists_what_there_is_and_nothing_else),
+        cmocka_unit_test(the_manual_has_the_options_that_help_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

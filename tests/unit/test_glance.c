@@ -265,6 +265,30 @@ static void maps_are_plain_or_are_not(void **state)
     assert_true(taken > all / 4 && taken < all);
 }
 
+/* What a tree refuses as nested too deep must not be folded without one. */
+static void fields_nest_no_deeper_than_a_tree_allows(void **state)
+{
+    (void)state;
+    bool taken = true;
+    for (size_t depth = 1; depth < AVJ_VALUE_DEPTH_MAX + 4; depth++) {
+        struct avj_pack entry = {0};
+        avj_entry_begin(&entry, AVJ_E_LOCAL, 7, NULL, AVJ_MESSAGE, "m", 2);
+        avj_pack_cstr(&entry, "o");
+        avj_pack_cstr(&entry, "create");
+        avj_pack_cstr(&entry, "f");
+        avj_pack_map(&entry, 1);
+        avj_pack_cstr(&entry, "nested");
+        for (size_t i = 0; i < depth; i++)
+            avj_pack_list(&entry, 1);
+        avj_pack_int(&entry, 1);
+        bool now = check_entry(entry.data, entry.len);
+        assert_true(taken || !now);
+        taken = now;
+        avj_pack_release(&entry);
+    }
+    assert_false(taken);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +296,7 @@ int main(void)
         cmocka_unit_test(what_is_written_here_is_taken),
         cmocka_unit_test(what_is_left_to_the_other_reader),
         cmocka_unit_test(maps_are_plain_or_are_not),
+        cmocka_unit_test(fields_nest_no_deeper_than_a_tree_allows),
     };
     return cmocka_run_group_tests_name("at a glance", tests, NULL, NULL);
 }

@@ -120,7 +120,31 @@ static uint64_t all_sealed(struct avj_journal **journal, const char *dir)
     return last;
 }
 
-/* Frames of a megabyte, unpacked bit by bit. */
+/* Of 300 KiB: unpacked bit by bit. */
+static uint64_t large_frames(struct avj_journal **journal, const char *dir)
+{
+    (void)dir;
+    return append_frames(*journal, 0, 5, 900);
+}
+
+/* Of a megabyte: unpacked part by part. */
+static uint64_t frames_of_parts(struct avj_journal **journal, const char *dir)
+{
+    (void)dir;
+    return append_frames(*journal, 0, 3, 3000);
+}
+
+static uint64_t frames_of_small_parts(struct avj_journal **journal, const char *dir)
+{
+    uint64_t last = append_frames(*journal, 0, 40, 1);
+
+    small_save_dictionary(*journal);
+    avj_journal_close(*journal);
+    *journal = open_journal(dir, &quiet);
+    rotate(*journal);
+    return append_frames(*journal, last, 3, 3000);
+}
+
 static uint64_t sealed_large(struct avj_journal **journal, const char *dir)
 {
     const struct avj_journal_options large = {.no_background = true};
@@ -232,8 +256,11 @@ static const struct shape {
     {"an empty one", empty},
     {"one record a frame", one_record_a_frame},
     {"many records a frame", many_records_a_frame},
+    {"large frames", large_frames},
+    {"frames of parts", frames_of_parts},
+    {"frames of small parts", frames_of_small_parts},
     {"sealed", all_sealed},
-    {"sealed into large frames", sealed_large},
+    {"sealed, with dictionaries", sealed_large},
     {"sealed in part", half_sealed},
     {"with dictionaries of its own", with_its_own_dictionary},
     {"torn twice", torn_and_gone_on},
@@ -334,6 +361,40 @@ static void a_large_frame_is_unpacked_once_for_a_run_of_its_records(void **state
         assert_gets(fetcher, seq);
     assert_true(stats_of(fetcher).frames <= 1 + (last - 30) * NUMBERED_MAX / 2 / (56 * 1024));
     avj_fetcher_close(fetcher);
+    avj_journal_close(journal);
+}
+
+/* What a frame of parts holds in memory is all of it; what it costs is what is asked for. */
+static void a_part_is_unpacked_for_its_records_and_a_frame_read_once(void **state)
+{
+    struct journal_case *c = *state;
+    struct fault_io *fault = fault_io_new(avj_io_posix());
+    const struct fault_plan none = {0};
+    struct avj_journal *journal;
+    struct avj_fetcher *fetcher;
+    uint64_t last;
+
+    create_journal(c->dir, &quiet);
+    journal = open_journal(c->dir, &quiet);
+    last = frames_of_small_parts(&journal, c->dir);
+    fetcher = open_fetcher(fault_io_table(fault), c->dir, 0);
+    assert_gets(fetcher, last);
+    fault_io_plan(fault, &none);
+    for (uint64_t seq = last; seq > last - 3000; seq -= 100)
+        assert_gets(fetcher, seq);
+    assert_int_equal(fault_io_count(fault, FAULT_ANY), 0);
+    assert_int_equal(stats_of(fetcher).frames, 1);
+    /* Another frame in between: what is missing is read again, and then all. */
+    assert_gets(fetcher, last - 4000);
+    assert_gets(fetcher, last - 1);
+    assert_gets(fetcher, last - 2950);
+    assert_gets(fetcher, last - 3950);
+    assert_gets(fetcher, last - 5000);
+    assert_gets(fetcher, last - 2000);
+    assert_gets(fetcher, last - 5900);
+    assert_true(stats_of(fetcher).frames <= 4);
+    avj_fetcher_close(fetcher);
+    fault_io_free(fault);
     avj_journal_close(journal);
 }
 
@@ -712,6 +773,7 @@ int main(void)
         JOURNAL_CASE(a_small_cache_keeps_one_frame_and_no_more),
         JOURNAL_CASE(what_was_read_is_not_read_again),
         JOURNAL_CASE(a_large_frame_is_unpacked_once_for_a_run_of_its_records),
+        JOURNAL_CASE(a_part_is_unpacked_for_its_records_and_a_frame_read_once),
         JOURNAL_CASE(records_are_had_as_soon_as_they_are_appended),
         JOURNAL_CASE(sealing_under_its_feet_changes_nothing),
         JOURNAL_CASE(a_file_that_was_replaced_is_let_go_after_a_second),

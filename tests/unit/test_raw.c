@@ -31,7 +31,7 @@ static size_t skipped(const uint8_t *data, size_t len, bool plain)
     assert_non_null(copy);
     memcpy(copy, data, len);
     struct avj_raw raw = {copy, copy + len};
-    bool good = plain ? avj_raw_skip_plain(&raw) : avj_raw_skip(&raw);
+    bool good = plain ? avj_raw_skip_plain(&raw, 0) : avj_raw_skip(&raw, 0);
     size_t n = good ? (size_t)(raw.at - copy) : 0;
     free(copy);
     return n;
@@ -374,9 +374,9 @@ static void an_integer_too_large_is_none(void **state)
     struct avj_raw raw = {bytes, bytes + sizeof(bytes)};
     int64_t value;
     assert_false(avj_raw_int(&raw, &value));
-    assert_false(avj_raw_skip_plain(&raw));
+    assert_false(avj_raw_skip_plain(&raw, 0));
     assert_ptr_equal(raw.at, bytes);
-    assert_true(avj_raw_skip(&raw));
+    assert_true(avj_raw_skip(&raw, 0));
 }
 
 static void check_counted(size_t n, unsigned bytes, uint8_t tag, bool shortest,

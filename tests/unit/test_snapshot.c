@@ -203,7 +203,7 @@ static void all_gone(struct rig *rig)
 
 static void other_version(struct rig *rig)
 {
-    rewrite_header(rig, 8, 2);
+    rewrite_header(rig, 8, AVJ_SNAPSHOT_VERSION + 1);
 }
 
 static void other_shape(struct rig *rig)

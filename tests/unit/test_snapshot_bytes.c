@@ -298,7 +298,7 @@ static void the_document_tells_the_sections(void **state)
         size_t unit;
     } known[AVJ_SECTIONS] = {
         [AVJ_SECTION_SLOTS] = {"SLOTS", sizeof(struct avj_slot)},
-        [AVJ_SECTION_TEXTS] = {"TEXTS", AVJ_TEXTS_BLOCK},
+        [AVJ_SECTION_TEXTS] = {"TEXTS", 8},
         [AVJ_SECTION_BASE] = {"BASE", sizeof(uint32_t)},
         [AVJ_SECTION_DATA] = {"DATA", 8},
         [AVJ_SECTION_THREADS] = {"THREADS", sizeof(struct avj_thread)},

@@ -36,6 +36,9 @@ static int teardown(void **state)
     return 0;
 }
 
+/* The records of these tests are counted. */
+static const struct avj_store_options anonymous = {.anonymous = true};
+
 static struct avj_store *open_store(const char *path, const struct avj_store_options *options)
 {
     struct avj_error err = {0};
@@ -64,8 +67,9 @@ static void append(struct avj_store *store, unsigned from, unsigned count)
 /* With snapshots and two threads as without either. */
 static void assert_same_as_replayed(const char *path, uint64_t *snapshot_seq)
 {
-    struct avj_store_options plain = {.no_snapshots = true, .journal = {.no_background = true}};
-    struct avj_store *a = open_store(path, NULL), *b = open_store(path, &plain);
+    struct avj_store_options plain = {
+        .no_snapshots = true, .journal = {.no_background = true}, .anonymous = true};
+    struct avj_store *a = open_store(path, &anonymous), *b = open_store(path, &plain);
     *snapshot_seq = a->snapshot_seq;
     assert_int_equal(a->folded, a->view->last_seq - a->snapshot_seq);
     assert_true(described_same(a->view, b->view, true, path));
@@ -81,7 +85,7 @@ static void a_snapshot_is_written_while_the_store_goes_on(void **state)
 {
     struct rig *rig = *state;
     uint64_t seq;
-    struct avj_store *store = open_store(rig->path, NULL);
+    struct avj_store *store = open_store(rig->path, &anonymous);
     append(store, 0, MUTATIONS);
     assert_true(store->snapshotter || store->snapshot_tail);
     avj_store_close(store);
@@ -93,7 +97,7 @@ static void closing_at_once_waits_for_it(void **state)
 {
     struct rig *rig = *state;
     uint64_t seq;
-    struct avj_store *store = open_store(rig->path, NULL);
+    struct avj_store *store = open_store(rig->path, &anonymous);
     append(store, 0, AVJ_SNAPSHOT_RECORDS);
     avj_store_close(store);
     assert_same_as_replayed(rig->path, &seq);
@@ -104,12 +108,12 @@ static void closing_at_once_waits_for_it(void **state)
 static void a_long_replay_ends_with_one(void **state)
 {
     struct rig *rig = *state;
-    struct avj_store_options plain = {.no_snapshots = true};
+    struct avj_store_options plain = {.no_snapshots = true, .anonymous = true};
     struct avj_store *store = open_store(rig->path, &plain);
     append(store, 0, AVJ_SNAPSHOT_RECORDS - 2);
     avj_store_close(store);
     char *folder = test_path(rig->path, "snapshots");
-    avj_store_close(open_store(rig->path, NULL));
+    avj_store_close(open_store(rig->path, &anonymous));
     assert_false(test_exists(folder)); /* one record too few */
     store = open_store(rig->path, &plain);
     append(store, AVJ_SNAPSHOT_RECORDS, 1);
@@ -135,7 +139,7 @@ static void two_threads_fold_as_one(void **state)
     history_store_begin(&s, NULL, path, seed);
     history_store_add(&s, 9000, AVJ_RELAXED);
     history_store_close(&s);
-    struct avj_store_options options = {.no_snapshots = true};
+    struct avj_store_options options = {.no_snapshots = true, .anonymous = true};
     struct avj_store *store = open_store(path, &options);
     assert_int_equal(store->folded, 9001);
     assert_true(history_store_shows(&s, store, s.records.count, "two threads"));
@@ -178,7 +182,7 @@ static int write_on(void *arg, int out)
     struct avj_error err = {0};
     unsigned written = 0;
     for (unsigned round = 0; round < ROUNDS; round++) {
-        struct avj_store *store = open_store(job->path, NULL);
+        struct avj_store *store = open_store(job->path, &anonymous);
         append(store, job->from + 30 * round, 30);
         enum avj_status status = avj_store_snapshot(store, NULL, &err);
         if (status != AVJ_OK && status != AVJ_ELOCKED) {

@@ -71,6 +71,10 @@ extern const struct life_engine life_lmdb;                    /* lmdb.c */
 
 /* Fills a store with the same messages as a synced one has them: half of them made here, pushed and
  * acknowledged, half of them from another device. */
+/* The background's first work, where there is none: the journal gets its dictionary.  After so many
+ * batches no segment is finished, so that none is sealed. */
+#define LIFE_TRAINED 8
+void life_store_train(const char *dir);
 void life_store_fill_synced(const struct bench *bench, const char *dir);
 /* Builds the full-text index of a database that is filled. */
 void life_sqlite_index_words(const char *dir);

@@ -18,13 +18,29 @@ struct job {
     const struct life_engine *engine;
 };
 
+void life_store_train(const char *dir)
+{
+    const struct avj_journal_options options = {.no_background = true};
+    struct avj_journal *journal;
+    struct avj_error err;
+
+    bench_ok(avj_journal_open(dir, &options, &journal, &err), &err, "training");
+    bench_ok(avj_journal_maintain(journal, NULL, NULL, &err), &err, "training");
+    avj_journal_close(journal);
+}
+
 static void fill_by_engine(const struct job *job, const char *dir)
 {
     const struct bench *bench = job->bench;
     void *state = job->engine->open(job->engine, dir, LIFE_NEW);
 
-    for (size_t from = 0, end; from < bench->count; from = end) {
+    for (size_t from = 0, batch = 0, end; from < bench->count; from = end, batch++) {
         end = bench_batch_end(bench, from, BENCH_BATCH);
+        if (job->engine == &life_store_still && batch == LIFE_TRAINED) {
+            job->engine->close(state);
+            life_store_train(dir);
+            state = job->engine->open(job->engine, dir, LIFE_USED);
+        }
         job->engine->put(state, &bench->items[from], end - from, false);
     }
     job->engine->close(state);

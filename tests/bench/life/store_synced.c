@@ -90,6 +90,16 @@ static void make_here(struct avj_store *store, const struct bench_item *items, s
 
 static struct avj_store *open_synced(const char *dir)
 {
+    const struct avj_store_options options = {.journal.no_background = true};
+    struct avj_store *store;
+    struct avj_error err;
+
+    bench_ok(avj_store_open(dir, &options, &store, &err), &err, "store");
+    return store;
+}
+
+static struct avj_store *make_synced(const char *dir)
+{
     const struct avj_upstream upstream = {
         .endpoint = "http://127.0.0.1/v1", .project = "p", .database = "d"};
     const struct avj_store_options options = {.journal.no_background = true};
@@ -97,7 +107,7 @@ static struct avj_store *open_synced(const char *dir)
     struct avj_error err;
 
     bench_ok(avj_store_create(dir, &upstream, &options, &err), &err, "store");
-    bench_ok(avj_store_open(dir, &options, &store, &err), &err, "store");
+    store = open_synced(dir);
     bench_ok(avj_sync_login(store, "a-user", "someone@example.org", &err), &err, "login");
     return store;
 }
@@ -105,13 +115,18 @@ static struct avj_store *open_synced(const char *dir)
 /* In turns, a batch each. */
 void life_store_fill_synced(const struct bench *bench, const char *dir)
 {
-    struct avj_store *store = open_synced(dir);
+    struct avj_store *store = make_synced(dir);
     struct rows *r = bench_calloc(1, sizeof *r);
     bool here = true;
 
     r->now_ms = INT64_C(1451635200000);
-    for (size_t from = 0, end; from < bench->count; from = end, here = !here) {
+    for (size_t from = 0, batch = 0, end; from < bench->count; from = end, here = !here, batch++) {
         end = bench_batch_end(bench, from, BENCH_BATCH);
+        if (batch == LIFE_TRAINED) {
+            avj_store_close(store);
+            life_store_train(dir);
+            store = open_synced(dir);
+        }
         if (here) {
             make_here(store, &bench->items[from], end - from);
             push_all(store, r);
