@@ -17,7 +17,7 @@ struct avj_stream {
     uint64_t turn;              /* its `begin` */
     int64_t synced_ms;          /* monotonic */
     int64_t sync_ms;            /* -1: never */
-    bool over;                  /* ended, aborted, or taken away */
+    bool over;                  /* ended or aborted */
     uint8_t held[AVJ_UTF8_MAX]; /* of a character that is cut */
     size_t held_len;
 };
@@ -155,7 +155,6 @@ static enum avj_status check(struct avj_stream *s, struct avj_error *err)
     const struct avj_growing *g = avj_growing_find(s->store->view, s->slot);
     if (g && g->turn == s->turn)
         return AVJ_OK;
-    s->over = true;
     if (!avj_view_visible(s->store->view, s->slot))
         return avj_fail(err, AVJ_ENOTFOUND, "message %s was deleted while it was being streamed",
                         s->message);
@@ -416,7 +415,7 @@ enum avj_status avj_stream_abort(struct avj_stream *s, bool discarded, struct av
 void avj_stream_close(struct avj_stream *s)
 {
     if (s && !s->over && avj_stream_abort(s, false, NULL) != AVJ_OK)
-        s->over = true; /* the log ends where it could be written */
+        s->over = true; /* where it can not be written, the session's end says it */
     free_stream(s);
 }
 
