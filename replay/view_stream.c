@@ -166,12 +166,13 @@ static void tell(struct avj_view *view, uint32_t number, const struct avj_growin
         return;
     const struct avj_slot *slot = avj_view_slot(view, number);
     char id[AVJ_UUID_TEXT], thread[AVJ_UUID_TEXT];
-    struct avj_change change = {.seq = view->now_seq,
-                                .type = AVJ_E_STREAM,
-                                .entity = AVJ_MESSAGE,
-                                .id = avj_slot_id(&view->slots, slot, id),
-                                .thread = avj_view_thread_id(view, slot->thread, thread),
-                                .stream = {op, g->session, offset, delta}};
+    struct avj_change change = {
+        .seq = view->now_seq,
+        .type = AVJ_E_STREAM,
+        .entity = AVJ_MESSAGE,
+        .id = avj_slot_id(&view->slots, slot, id),
+        .thread = avj_view_thread_id(view, slot->thread, thread),
+        .stream = {.op = op, .session = g->session, .offset = offset, .delta = delta}};
     view->changed(view->changed_arg, &change);
 }
 
