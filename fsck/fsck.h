@@ -39,6 +39,9 @@ struct fsck_options {        /* all zero: the defaults */
     const char *audit_id;    /* borrowed */
     int64_t audit_since_ms;  /* what is older is not told */
     int64_t max_duration_ms; /* 0: as long as it takes */
+    /* File where a check whose time is over leaves how far it came, and goes on from
+     * (fsck_state.h); NULL: none.  Not with audit. */
+    const char *state;
 };
 
 struct fsck_summary {
@@ -78,6 +81,8 @@ struct fsck_sink { /* any function may be NULL */
     void (*audit)(void *arg, const struct fsck_audit_document *document);
     void (*audit_summary)(void *arg, const struct fsck_audit_summary *summary);
     void (*summary)(void *arg, const struct fsck_summary *summary);
+    /* One line about how the check is made. */
+    void (*note)(void *arg, const char *text);
     /* The last call, before anything is told, has done == total. */
     void (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes);
 };

@@ -260,26 +260,25 @@ static bool calm(const struct fsck_capture *c)
     return c->tail.state == FSCK_TAIL_GOOD && c->leftovers.count == 0;
 }
 
-/* The lock file, locked; -1 when it can not be had. */
-static int take_lock(const struct fsck_capture *c)
+int fsck_lock(const struct avj_io *io, const char *path, const char *name, int64_t patience_ms)
 {
-    char path[FSCK_PATH_MAX];
-    snprintf(path, sizeof(path), "%s/lock", c->path);
-    int file = c->io->open(c->io->ctx, path, AVJ_OPEN_WRITE);
+    char full[FSCK_PATH_MAX];
+    snprintf(full, sizeof(full), "%s/%s", path, name);
+    int file = io->open(io->ctx, full, AVJ_OPEN_WRITE);
     if (file < 0)
-        return -1;
-    int64_t give_up = c->io->monotonic_ms(c->io->ctx) + LOCK_PATIENCE_MS;
+        return file;
+    int64_t give_up = io->monotonic_ms(io->ctx) + patience_ms;
     for (;;) {
-        int r = c->io->try_lock(c->io->ctx, file);
+        int r = io->try_lock(io->ctx, file);
         if (r == AVJ_LOCK_TAKEN)
             return file;
         bool again = r == AVJ_LOCK_BUSY || r == -EINTR;
-        if (!again || c->io->monotonic_ms(c->io->ctx) >= give_up)
-            break;
-        c->io->sleep_us(c->io->ctx, 1000);
+        if (!again || io->monotonic_ms(io->ctx) >= give_up) {
+            (void)io->close(io->ctx, file);
+            return again ? -EBUSY : r;
+        }
+        io->sleep_us(io->ctx, 1000);
     }
-    (void)c->io->close(c->io->ctx, file);
-    return -1;
 }
 
 static bool same_look(const struct fsck_capture *c, const struct fsck_tail *tail, size_t count)
@@ -304,7 +303,7 @@ static enum avj_status look_until_it_stands(struct fsck_capture *c, struct avj_e
 
 static enum avj_status look_again(struct fsck_capture *c, struct avj_error *err)
 {
-    int lock = take_lock(c);
+    int lock = fsck_lock(c->io, c->path, "lock", LOCK_PATIENCE_MS);
     if (lock < 0)
         return look_until_it_stands(c, err);
     enum avj_status status = look(c, err);

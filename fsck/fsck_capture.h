@@ -61,6 +61,11 @@ AVJ_CHECKED enum avj_status fsck_capture(const struct avj_io *io, const char *pa
                                          struct fsck_capture *capture, struct avj_error *err);
 void fsck_capture_release(struct fsck_capture *capture);
 
+/* One of the journal's lock files, locked by an open file that is returned: closing it lets go.
+ * -ENOENT where there is no such file, another -errno where it can not be locked; -EBUSY: somebody
+ * has it for longer than patience_ms. */
+int fsck_lock(const struct avj_io *io, const char *path, const char *name, int64_t patience_ms);
+
 /* Its header is good, and that of the segment that belongs here. */
 bool fsck_segment_belongs(const struct fsck_capture *capture, const struct fsck_segment *segment);
 

@@ -23,7 +23,10 @@ struct check {
     /* the segment at hand */
     struct fsck_segment *segment;
     const struct fsck_segment *before; /* in the list of files; NULL: none */
-    bool followed;                     /* last_end and last_chain hold */
+    /* What frames that do not unpack need is damaged, and that was told: they are its loss. */
+    bool explained;
+    struct fsck_finding *cause; /* NULL: not kept */
+    bool followed;              /* last_end and last_chain hold */
     uint64_t last_end, last_chain;
     struct avj_frame_info frame; /* the last one met */
 };
@@ -125,7 +128,7 @@ static void meet_witness(struct check *c, uint64_t offset, uint64_t chain, uint6
 static enum avj_status on_frame(void *arg, const struct avj_frame_info *frame)
 {
     struct check *c = arg;
-    if (time_is_up(c))
+    if (!c->with->mark && time_is_up(c))
         return AVJ_ETIMEOUT;
     if (c->followed && c->last_end == frame->offset && c->last_chain != frame->chain_before)
         open_loss(c, report(c, FSCK_CHAIN_BROKEN, frame->offset, frame->total_len));
@@ -189,9 +192,9 @@ static void lose_frame(struct check *c, struct fsck_finding *finding)
 {
     uint64_t first = c->frame.first_seq, last = first + c->frame.count - 1;
     if (finding) {
-        finding->first_seq = first;
+        finding->first_seq = finding->first_seq ? finding->first_seq : first;
         finding->last_seq = last;
-        finding->count = c->frame.count;
+        finding->count += c->frame.count;
     }
     c->with->summary->records -= c->frame.count;
     c->with->summary->lost_records += c->frame.count;
@@ -203,10 +206,18 @@ static enum avj_status on_damage(void *arg, enum avj_damage damage, uint64_t off
 {
     struct check *c = arg;
     (void)next_good; /* its frame() follows, and closes what is opened here */
+    if (damage == AVJ_DAMAGE_DECOMPRESS && c->explained) {
+        lose_frame(c, c->cause);
+        return AVJ_OK;
+    }
     struct fsck_finding *finding = report(c, code_of(damage), offset, len);
     if (damage == AVJ_DAMAGE_DECOMPRESS) {
         lose_frame(c, finding);
         return AVJ_OK;
+    }
+    if (damage == AVJ_DAMAGE_SEGMENT_HEADER || damage == AVJ_DAMAGE_DICTIONARY) {
+        c->explained = true;
+        c->cause = finding;
     }
     /* What stands beside the frames loses none of them by itself. */
     if (damage == AVJ_DAMAGE_DICTIONARY || damage == AVJ_DAMAGE_INDEX ||
@@ -413,6 +424,7 @@ static enum avj_status check_segment(struct check *c, size_t index)
     c->before = index ? s - 1 : NULL;
     look_for_hole(c, c->before ? c->before->number : 0, s->number);
     c->segment = s;
+    c->explained = false;
     c->followed = false;
     struct bounds b = bounds_of(c, index);
     enum avj_status status = AVJ_OK;
@@ -452,6 +464,29 @@ static void end_log(struct check *c)
     close_unknown(c);
 }
 
+/* The first segment that is to be looked at. */
+static size_t begin_at_mark(struct check *c)
+{
+    const struct fsck_mark *mark = c->with->mark;
+    if (!mark || !mark->segments)
+        return 0;
+    c->expected = mark->expected;
+    c->witness_met = mark->witness_met;
+    for (size_t i = 0; i < mark->segments; i++)
+        c->done_bytes += c->with->capture->segments[i].size;
+    return mark->segments;
+}
+
+static enum avj_status stop_behind(struct check *c, size_t index)
+{
+    bool whole =
+        !c->broken && c->trouble == AVJ_OK && c->with->findings->by_severity[FSCK_DAMAGED] == 0;
+    *c->with->mark = (struct fsck_mark){.segments = 0};
+    if (whole)
+        *c->with->mark = (struct fsck_mark){index + 1, c->expected, c->witness_met};
+    return avj_fail(c->err, AVJ_ETIMEOUT, "%s: the time allowed ran out", c->with->capture->path);
+}
+
 enum avj_status fsck_check(const struct fsck_checking *with, struct avj_error *err)
 {
     struct check c = {.with = with, .err = err, .expected = 1};
@@ -462,8 +497,11 @@ enum avj_status fsck_check(const struct fsck_checking *with, struct avj_error *e
         c.total_bytes += cap->segments[i].size;
     if (cap->count == 0)
         open_loss(&c, report(&c, FSCK_NO_SEGMENTS, 0, 0));
-    for (size_t i = 0; i < cap->count; i++) {
+    size_t from = begin_at_mark(&c);
+    for (size_t i = from; i < cap->count; i++) {
         enum avj_status status = check_segment(&c, i);
+        if (status == AVJ_OK && with->mark && i + 1 < cap->count && time_is_up(&c))
+            status = stop_behind(&c, i);
         if (status != AVJ_OK)
             return status;
     }

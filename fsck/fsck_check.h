@@ -12,12 +12,23 @@
 #include "fsck/fsck_capture.h"
 #include "fsck/fsck_pipe.h"
 
+/* How far a check has come: the end of a segment. */
+struct fsck_mark {
+    size_t segments;   /* of the capture, that are done */
+    uint64_t expected; /* sequence number that comes next */
+    bool witness_met;
+};
+
 struct fsck_checking {            /* what a check works on; all borrowed */
     struct fsck_capture *capture; /* a segment that is sealed meanwhile is captured anew */
     struct fsck_findings *findings;
     struct fsck_pipe *pipe; /* takes the records; the caller ends it */
     struct fsck_summary *summary;
     int64_t deadline_ms; /* on io->monotonic_ms; 0: none */
+    /* NULL, or where to begin (all zero: at the beginning); when the deadline passes the check goes
+     * on to the end of a segment, never the last one, and tells where that is.  All zero then: what
+     * was found does not let a check go on there. */
+    struct fsck_mark *mark;
     void (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes);
     void *progress_arg;
 };

@@ -135,14 +135,30 @@ struct fsck_docs *fsck_docs_new(struct avj_view *view)
     return NULL;
 }
 
-uint64_t fsck_view_messages_without_thread(const struct avj_view *view)
+/* Compaction took its fields, which the end of the log needs no more: this is a moment in front of
+ * that, and nobody knows its thread there. */
+static bool is_dropped(struct avj_view *view, uint32_t number)
+{
+    struct avj_fields fields;
+    struct avj_tree *tree;
+    struct avj_error err = {0};
+    if (avj_view_fields(view, number, &fields, &err) != AVJ_OK ||
+        avj_tree_parse(fields.data, fields.len, &tree) != AVJ_OK)
+        return false;
+    bool dropped = avj_value_get_bool(avj_tree_root(tree), "$dropped", false);
+    avj_tree_free(tree);
+    return dropped;
+}
+
+uint64_t fsck_view_messages_without_thread(struct avj_view *view)
 {
     uint64_t count = 0;
     for (uint32_t n = 1; n <= avj_slots_last(&view->slots); n++) {
         const struct avj_slot *slot = avj_view_slot(view, n);
         if (avj_slot_entity(slot) != AVJ_MESSAGE || !(slot->flags & AVJ_SLOT_VISIBLE))
             continue;
-        if (!slot->thread || !avj_view_visible(view, avj_view_thread(view, slot->thread)->slot))
+        if (slot->thread ? !avj_view_visible(view, avj_view_thread(view, slot->thread)->slot)
+                         : !is_dropped(view, n))
             count++;
     }
     return count;

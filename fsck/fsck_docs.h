@@ -32,6 +32,6 @@ void fsck_docs_gap(struct fsck_docs *docs, uint64_t first, uint64_t last,
 /* Visible messages whose thread is not. */
 uint64_t fsck_docs_messages_without_thread(const struct fsck_docs *docs);
 /* The same of a view, which needs no struct fsck_docs. */
-uint64_t fsck_view_messages_without_thread(const struct avj_view *view);
+uint64_t fsck_view_messages_without_thread(struct avj_view *view);
 
 #endif

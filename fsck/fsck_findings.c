@@ -6,12 +6,14 @@
 #include <string.h>
 
 #define KEEP    "Run avchat-fsck --repair: what is intact stays, and the originals are kept."
-#define REFETCH " Then avchat sync fetches again what the server had acknowledged."
+#define REFETCH "  Then avchat sync fetches again what the server had acknowledged."
 
 static const struct fsck_kind kinds[FSCK_CODES] = {
-    [FSCK_NO_SEGMENTS] = {"AVJ-F001", FSCK_FILES, FSCK_DAMAGED, "no segment file",
-                          "The folder that holds the log is empty: every record is gone.",
-                          "Restore the segments folder from a backup."},
+    [FSCK_NO_SEGMENTS] =
+        {"AVJ-F001", FSCK_FILES, FSCK_DAMAGED, "no segment file",
+         "The folder that holds the log is empty: every record is gone.",
+         "Restore the segments folder from a backup.  If there is none, avchat-fsck "
+         "--salvage OUTDIR looks for pieces of the log in what is left."},
     [FSCK_SEGMENT_MISSING] =
         {"AVJ-F002", FSCK_FILES, FSCK_DAMAGED, "segment missing",
          "A file of the log was deleted or renamed; its records are gone.",
@@ -19,7 +21,8 @@ static const struct fsck_kind kinds[FSCK_CODES] = {
          "--repair, which looks for it under other names."},
     [FSCK_UNREADABLE] = {"AVJ-F003", FSCK_FILES, FSCK_DAMAGED, "segment can not be read",
                          "The disk does not give the bytes of this file.",
-                         "Copy the folder to another disk now, and have this one checked."},
+                         "Copy the folder to another disk now, or take out what can be read with "
+                         "avchat-fsck --salvage OUTDIR; then have this disk checked."},
     [FSCK_NO_ACCESS] = {"AVJ-F004", FSCK_FILES, FSCK_WARNING, "no permission to read",
                         "This part could not be checked.",
                         "Run the check as the user who owns the journal."},
@@ -27,21 +30,25 @@ static const struct fsck_kind kinds[FSCK_CODES] = {
                        "A program died while it began a new segment; the file is not part of the "
                        "log.",
                        "Nothing is lost; avchat-fsck --repair moves the file aside."},
-    [FSCK_STRANGE_NAME] = {"AVJ-F006", FSCK_FILES, FSCK_WARNING, "unexpected file name",
-                           "A file that is no segment lies among the segments.",
-                           "If it is a renamed segment, give it its name back; else move it away."},
+    [FSCK_STRANGE_NAME] =
+        {"AVJ-F006", FSCK_FILES, FSCK_WARNING, "unexpected file name",
+         "A file that is no segment lies among the segments.",
+         "Run avchat-fsck --repair: a segment that is missed is put back in its place, "
+         "any other file is moved aside."},
     [FSCK_NO_LOCK] = {"AVJ-F007", FSCK_FILES, FSCK_WARNING, "lock file missing",
                       "The file that keeps writers apart is not there.",
                       "Close every program that uses the journal; the next one to open it for "
-                      "writing makes the file anew."},
+                      "writing makes the file anew, and so does avchat-fsck --repair."},
     [FSCK_NO_WITNESS] = {"AVJ-F008", FSCK_FILES, FSCK_WARNING, "end of the log not proven",
                          "The note of what was last made durable is missing or unreadable, so "
                          "records cut off the end would not be noticed.",
                          "Nothing is known to be lost; the next durable change writes the note "
-                         "again."},
-    [FSCK_SESSION_MODE] = {"AVJ-F009", FSCK_FILES, FSCK_WARNING, "session file open to other users",
-                           "session.json holds the login; others on this machine may read it.",
-                           "chmod 600 session.json; if others had access, log out and in again."},
+                         "again, and so does avchat-fsck --repair."},
+    [FSCK_SESSION_MODE] =
+        {"AVJ-F009", FSCK_FILES, FSCK_WARNING, "session file open to other users",
+         "session.json holds the login; others on this machine may read it.",
+         "Run chmod 600 session.json, or avchat-fsck --repair; if others had access, "
+         "run avchat logout and avchat login."},
     [FSCK_SEGMENT_HEADER] = {"AVJ-F010", FSCK_FRAMES, FSCK_DAMAGED, "segment header damaged",
                              "The first 4096 bytes of the file are not as written, and without "
                              "them none of its records can be believed.",
@@ -63,7 +70,7 @@ static const struct fsck_kind kinds[FSCK_CODES] = {
     [FSCK_DECOMPRESS] = {"AVJ-F016", FSCK_FRAMES, FSCK_DAMAGED, "frame does not decompress",
                          "The bytes are as written but do not unpack: a defect of the program "
                          "that wrote them.",
-                         "Report it with this line.  " KEEP},
+                         "Report it with this line.  " KEEP REFETCH},
     [FSCK_UNSYNCED_TAIL] = {"AVJ-F017", FSCK_FRAMES, FSCK_INFO, "unsynced tail",
                             "The last write was cut short by a crash; nobody was told that it "
                             "was saved.",
@@ -79,10 +86,12 @@ static const struct fsck_kind kinds[FSCK_CODES] = {
                          "The compression dictionary of the segment is not as written; frames that "
                          "need it do not unpack.",
                          KEEP REFETCH},
-    [FSCK_FOREIGN] = {"AVJ-F020", FSCK_CHAIN, FSCK_DAMAGED, "segment of another journal",
-                      "The file was copied here from another journal; the records that belong "
-                      "here are not in it.",
-                      "Put the right file in its place; else run avchat-fsck --repair."},
+    [FSCK_FOREIGN] =
+        {"AVJ-F020", FSCK_CHAIN, FSCK_DAMAGED, "segment of another journal",
+         "The file was copied here from another journal; the records that belong "
+         "here are not in it.",
+         "Put the right file in its place; else run avchat-fsck --repair, which looks for it under "
+         "other names." REFETCH},
     [FSCK_MISPLACED] = {"AVJ-F021", FSCK_CHAIN, FSCK_DAMAGED, "segment under a wrong name",
                         "The file holds another segment than its name says: renamed, copied or "
                         "swapped.",
@@ -91,7 +100,7 @@ static const struct fsck_kind kinds[FSCK_CODES] = {
         {"AVJ-F022", FSCK_CHAIN, FSCK_DAMAGED, "segment does not continue its predecessor",
          "One of the two files is another version than the one that was here: "
          "restored from a backup, or written by a copy of the journal.",
-         "Put both files back from the same backup; else run avchat-fsck --repair."},
+         "Put both files back from the same backup; else run avchat-fsck --repair." REFETCH},
     [FSCK_SHORT] = {"AVJ-F023", FSCK_CHAIN, FSCK_DAMAGED, "segment ends too early",
                     "Records at the end of the file are gone: it was cut off, overwritten with "
                     "zeros, or restored from an earlier backup.",
@@ -110,7 +119,7 @@ static const struct fsck_kind kinds[FSCK_CODES] = {
          "The note of what was last made durable names a place that the log "
          "does not have: the segments are not those it was written for.",
          "Put the whole folder back from one backup, not parts of it; else run avchat-fsck "
-         "--repair."},
+         "--repair." REFETCH},
     [FSCK_INDEX] = {"AVJ-F028", FSCK_CHAIN, FSCK_DAMAGED, "index of a sealed segment wrong",
                     "The list of what stands where in the file is missing or tells of something "
                     "else; the records themselves are not affected by it.",
@@ -119,10 +128,12 @@ static const struct fsck_kind kinds[FSCK_CODES] = {
                       "The segment was rewritten, and what is in it is not what was there before: "
                       "a defect of the program that rewrote it.",
                       KEEP REFETCH},
-    [FSCK_NOT_AN_ENTRY] = {"AVJ-F030", FSCK_DECODE, FSCK_DAMAGED, "record is no entry",
-                           "The record is as written but nothing this program understands: a "
-                           "defect of the program that wrote it.",
-                           "Report it with this line; the other records are not affected."},
+    [FSCK_NOT_AN_ENTRY] =
+        {"AVJ-F030", FSCK_DECODE, FSCK_DAMAGED, "record is no entry",
+         "The record is as written but nothing this program understands: a "
+         "defect of the program that wrote it.",
+         "Report it with this line; the other records are not affected.  avchat-fsck "
+         "--repair puts an entry in its place that keeps its bytes."},
     [FSCK_UNKNOWN_TYPES] = {"AVJ-F031", FSCK_DECODE, FSCK_INFO, "entries of unknown types",
                             "A newer program wrote entries that this one keeps and skips.",
                             "Check with the newer avchat-fsck to have them looked at too."},
@@ -132,26 +143,32 @@ static const struct fsck_kind kinds[FSCK_CODES] = {
                          "Report it with this line; the other records are not affected."},
     [FSCK_FOLD_STOPPED] = {"AVJ-F041", FSCK_FOLD, FSCK_INFO, "replay stopped at the first gap",
                            "Counts and digest of the view are those before the damage.",
-                           "See the damage above."},
+                           "See the damage that is told before: after avchat-fsck --repair all is "
+                           "replayed that is there."},
     [FSCK_UNMATCHED_ACKS] = {"AVJ-F042", FSCK_FOLD, FSCK_WARNING,
                              "acknowledgements without a change",
                              "The server settled changes that this journal does not hold as "
                              "pending.",
                              "Run avchat-fsck --audit to see which; nothing is lost by it."},
-    [FSCK_NO_THREAD] = {"AVJ-F043", FSCK_FOLD, FSCK_INFO, "messages without a thread",
-                        "They are kept, and appear when their thread arrives.",
-                        "Run avchat sync, which fetches missing threads."},
-    [FSCK_NOT_FETCHED] = {"AVJ-F044", FSCK_FOLD, FSCK_DAMAGED, "record can not be read again",
-                          "The record was good when the log was read, and could not be had when a "
-                          "later entry needed it: the disk gives different answers, or another "
-                          "part of the folder that leads to it is damaged.",
-                          "Check again; if it stays, copy the folder to another disk and have this "
-                          "one checked."},
-    [FSCK_SNAPSHOT_DAMAGED] = {"AVJ-F045", FSCK_FOLD, FSCK_WARNING, "snapshot damaged",
-                               "Bytes of the file are not as written.  It is made from the log, "
-                               "and the program does without it.",
-                               "Nothing is lost: delete the file, or let the program set it "
-                               "aside; the next one is made by itself."},
+    [FSCK_NO_THREAD] =
+        {"AVJ-F043", FSCK_FOLD, FSCK_INFO, "messages without a thread",
+         "They are kept, and appear when their thread arrives.",
+         "Run avchat sync, which fetches missing threads; where no server has them, and "
+         "the log is damaged too, avchat-fsck --repair makes them anew."},
+    [FSCK_NOT_FETCHED] =
+        {"AVJ-F044", FSCK_FOLD, FSCK_DAMAGED, "record can not be read again",
+         "The record was good when the log was read, and could not be had when a "
+         "later entry needed it: the disk gives different answers, or another "
+         "part of the folder that leads to it is damaged.",
+         "Check again; if it stays, copy the folder to another disk, or take out what "
+         "can be read with avchat-fsck --salvage OUTDIR, and have this one "
+         "checked."},
+    [FSCK_SNAPSHOT_DAMAGED] =
+        {"AVJ-F045", FSCK_FOLD, FSCK_WARNING, "snapshot damaged",
+         "Bytes of the file are not as written.  It is made from the log, "
+         "and the program does without it.",
+         "Nothing is lost: delete the file, or run avchat-fsck --repair, which "
+         "moves it aside; the next one is made by itself."},
     [FSCK_SNAPSHOT_STALE] =
         {"AVJ-F046", FSCK_FOLD, FSCK_WARNING, "snapshot of another log",
          "It was made from records that this log does not have: the log lost its end in a crash, "
@@ -177,7 +194,8 @@ static const struct fsck_kind kinds[FSCK_CODES] = {
                              "Nothing to do: the program does without it and makes another."},
     [FSCK_UNFINISHED] = {"AVJ-F050", FSCK_FOLD, FSCK_WARNING, "check not finished",
                          "The time allowed ran out; what was looked at is told here.",
-                         "Run again with a longer --max-duration, or without."},
+                         "Run again with a longer --max-duration or without, or with --state "
+                         "FILE, which lets the next check go on from there."},
     [FSCK_MORE] = {"AVJ-F051", FSCK_FOLD, FSCK_INFO, "more findings of one kind",
                    "They are counted but not listed one by one.",
                    "See the listed ones of that kind."},
@@ -206,13 +224,19 @@ static void ids_release(struct fsck_ids *ids)
         free(ids->ids[i]);
 }
 
+static void finding_free(struct fsck_finding *finding)
+{
+    ids_release(&finding->threads);
+    ids_release(&finding->messages);
+    for (size_t i = 0; i < FSCK_IDS_MAX; i++)
+        free(finding->titles[i]);
+    free(finding);
+}
+
 void fsck_findings_release(struct fsck_findings *list)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        ids_release(&list->items[i]->threads);
-        ids_release(&list->items[i]->messages);
-        free(list->items[i]);
-    }
+    for (size_t i = 0; i < list->count; i++)
+        finding_free(list->items[i]);
     free(list->items);
     memset(list, 0, sizeof(*list));
 }
@@ -256,9 +280,7 @@ void fsck_findings_join(struct fsck_findings *list, struct fsck_findings *from)
             free(finding);
         } else {
             list->failed = true;
-            ids_release(&finding->threads);
-            ids_release(&finding->messages);
-            free(finding);
+            finding_free(finding);
         }
     }
     for (int code = 0; code < FSCK_CODES; code++)
@@ -268,6 +290,19 @@ void fsck_findings_join(struct fsck_findings *list, struct fsck_findings *from)
     list->failed = list->failed || from->failed;
     free(from->items);
     memset(from, 0, sizeof(*from));
+}
+
+void fsck_findings_drop(struct fsck_findings *list, enum fsck_code code)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i]->code == code)
+            finding_free(list->items[i]);
+        else
+            list->items[kept++] = list->items[i];
+    list->count = kept;
+    list->by_severity[kinds[code].severity] -= list->by_code[code];
+    list->by_code[code] = 0;
 }
 
 void fsck_findings_close(struct fsck_findings *list)

@@ -104,7 +104,9 @@ struct fsck_finding {
     uint64_t first_seq, last_seq;      /* 0: not known */
     uint64_t count;                    /* of what the title speaks of; 0: one, or not known */
     char detail[256];                  /* "" or one line of particulars */
+    int64_t after_ms, before_ms;       /* lost records were written between; 0: not known */
     struct fsck_ids threads, messages; /* known to be affected */
+    char *titles[FSCK_IDS_MAX];        /* of the threads; NULL: not known */
 };
 
 #define FSCK_FINDINGS_PER_KIND 100
@@ -123,6 +125,8 @@ void fsck_findings_release(struct fsck_findings *list);
 struct fsck_finding *fsck_findings_add(struct fsck_findings *list, enum fsck_code code);
 /* Moves all of `from`, which has none of the kinds that `list` has, behind those of the list. */
 void fsck_findings_join(struct fsck_findings *list, struct fsck_findings *from);
+/* Takes all of a kind away, as if they had not been found. */
+void fsck_findings_drop(struct fsck_findings *list, enum fsck_code code);
 /* Adds what was counted and not kept, as findings FSCK_MORE. */
 void fsck_findings_close(struct fsck_findings *list);
 /* Fills the detail; finding may be NULL. */

@@ -2,6 +2,10 @@
 #include "fsck/fsck_fold.h"
 
 #include "fsck/fsck_docs.h"
+#include "fsck/fsck_titles.h"
+#include "replay/clock.h"
+#include "replay/snapshot.h"
+#include "replay/snapshot_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +20,8 @@ struct fsck_fold {
     uint64_t folded_to;              /* last record in the view */
     uint64_t gap_first;              /* first record that the view lacks, 0: none */
     uint64_t stored_segment, stored; /* bytes of the log in front of it */
+    int64_t seen_ms;                 /* when the last record was written, 0: not known */
+    struct fsck_finding *behind;     /* of the gap that the next record ends; NULL: none */
     uint64_t unknown;
     char unknown_names[160];
 };
@@ -176,11 +182,23 @@ static enum avj_status audit_record(struct fsck_fold *fold, const struct fsck_re
     return fsck_audit_record(fold->with.audit, at->seq, &beside, at->data, at->len);
 }
 
+/* Lost records were written between those that are there. */
+static void note_time(struct fsck_fold *fold, const struct avj_prepared *prepared)
+{
+    if (!prepared->glanced || prepared->glance.hlc <= 1)
+        return;
+    fold->seen_ms = avj_hlc_ms(prepared->glance.hlc);
+    if (fold->behind)
+        fold->behind->before_ms = fold->seen_ms;
+    fold->behind = NULL;
+}
+
 enum avj_status fsck_fold_record(struct fsck_fold *fold, const struct fsck_record *at)
 {
     struct avj_error err = {0};
     enum avj_status status = AVJ_OK;
     bool look = true, good = true;
+    note_time(fold, at->prepared);
     if (!fold->gap_first)
         status = fold_in(fold, at, &look, &err);
     bool refused = status == AVJ_EFORMAT;
@@ -208,17 +226,108 @@ enum avj_status fsck_fold_gap(struct fsck_fold *fold, uint64_t first, uint64_t l
                               struct fsck_finding *finding)
 {
     enum avj_status status = stop_view(fold, first);
+    if (finding)
+        finding->after_ms = fold->seen_ms;
+    fold->behind = finding;
     if (status == AVJ_OK)
         fsck_docs_gap(fold->docs, first, last ? last : UINT64_MAX, finding);
     return status;
 }
 
-/* ---- the end ---- */
+/* ---- what an earlier check has folded ---- */
 
-enum avj_status fsck_fold_load_snapshots(struct fsck_fold *fold, int64_t deadline_ms)
+bool fsck_fold_is_whole(const struct fsck_fold *fold)
+{
+    return !fold->gap_first && !fold->findings.by_severity[FSCK_DAMAGED] && fold->folded_to;
+}
+
+uint64_t fsck_fold_last(const struct fsck_fold *fold)
+{
+    return fold->folded_to;
+}
+
+void fsck_fold_digest(const struct fsck_fold *fold, uint8_t digest[16])
+{
+    avj_view_digest(fold->view, digest);
+}
+
+const char *fsck_fold_unknown(const struct fsck_fold *fold, uint64_t *count)
+{
+    *count = fold->unknown;
+    return fold->unknown_names;
+}
+
+enum avj_status fsck_fold_save(struct fsck_fold *fold, const struct avj_io *io, int file,
+                               struct avj_error *err)
+{
+    uint64_t bytes;
+    return avj_snapshot_put(fold->view, io, file, fold->with.capture->journal_id, &bytes, err);
+}
+
+/* Where the records of the segments are that are passed over. */
+static enum avj_status note_segments(struct fsck_fold *fold, const struct fsck_fold_start *start)
+{
+    const struct fsck_segment *segments = fold->with.capture->segments;
+    enum avj_status status = AVJ_OK;
+    uint64_t last = 0;
+    for (size_t i = 0; status == AVJ_OK && i < start->segments; i++) {
+        uint64_t next = segments[i + 1].header.first_seq; /* one more is captured */
+        if (segments[i].header.first_seq == next)
+            continue;
+        status = fsck_source_note(fold->source, segments[i].number, segments[i].header.first_seq);
+        last = segments[i].number;
+    }
+    return status == AVJ_OK ? fsck_source_note(fold->source, last, start->seq) : status;
+}
+
+/* The log's own snapshots that end in what is passed over. */
+static void meet_snapshots(struct fsck_fold *fold)
+{
+    struct fsck_snapshots *s = fold->with.snapshots;
+    while (fsck_snapshots_next(s) <= fold->folded_to) {
+        struct avj_slice record;
+        struct avj_error err = {0};
+        uint64_t seq = fsck_snapshots_next(s);
+        bool there = fsck_source_fetch(fold->source, seq, &record, &err) == AVJ_OK;
+        fsck_snapshots_meet_late(s, there ? record : (struct avj_slice){NULL, 0});
+    }
+}
+
+enum avj_status fsck_fold_load(struct fsck_fold *fold, const struct fsck_fold_start *start)
 {
     struct avj_source source = {fold->source, fsck_source_fetch};
-    return fsck_snapshots_load(fold->with.snapshots, fold->view, fold->folded_to, &source,
+    struct avj_snapshot_header header;
+    struct avj_view *view;
+    uint8_t digest[16];
+    if (!avj_snapshot_header_read(start->io, start->file, &header) || header.seq != start->seq ||
+        memcmp(header.journal_id, fold->with.capture->journal_id, 16) != 0)
+        return AVJ_ENOTFOUND;
+    enum avj_status status = note_segments(fold, start);
+    if (status == AVJ_OK)
+        status = avj_snapshot_take(start->io, start->file, &header, &source, true, &view);
+    if (status != AVJ_OK)
+        return status == AVJ_ENOMEM ? status : AVJ_ENOTFOUND;
+    avj_view_digest(view, digest);
+    if (memcmp(digest, start->digest, sizeof(digest)) != 0) {
+        avj_view_free(view);
+        return AVJ_ENOTFOUND;
+    }
+    avj_view_free(fold->view);
+    fold->view = view;
+    fold->folded_to = start->seq;
+    fold->unknown = start->unknown;
+    snprintf(fold->unknown_names, sizeof(fold->unknown_names), "%.*s",
+             (int)start->unknown_names.len, (const char *)start->unknown_names.data);
+    meet_snapshots(fold);
+    return AVJ_OK;
+}
+
+/* ---- the end ---- */
+
+enum avj_status fsck_fold_load_snapshots(struct fsck_fold *fold, bool all, int64_t deadline_ms)
+{
+    struct avj_source source = {fold->source, fsck_source_fetch};
+    return fsck_snapshots_load(fold->with.snapshots, fold->view, fold->folded_to, &source, all,
                                deadline_ms);
 }
 
@@ -275,4 +384,5 @@ void fsck_fold_finish(struct fsck_fold *fold, struct fsck_findings *findings,
     add_counts(fold, summary);
     add_alone(fold);
     fsck_findings_join(findings, &fold->findings);
+    fsck_titles_add(fold->view, findings);
 }

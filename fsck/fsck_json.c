@@ -1,6 +1,8 @@
 /* JSON lines: see fsck_output.h. */
 #include "fsck/fsck_json.h"
 
+#include "replay/clock.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -57,6 +59,25 @@ static void put_place(json_t *o, const struct fsck_finding *f)
     fsck_json_set(o, "length", number(f->length));
 }
 
+/* {"ID":"title",...} of the threads whose titles are known. */
+static json_t *titles(const struct fsck_finding *f)
+{
+    json_t *object = json_object();
+    for (size_t i = 0; i < f->threads.count; i++)
+        if (f->titles[i])
+            fsck_json_set(object, f->threads.ids[i], fsck_json_text(f->titles[i]));
+    return object;
+}
+
+static void put_time(json_t *o, const char *key, int64_t ms)
+{
+    char text[AVJ_TIME_TEXT];
+    if (!ms)
+        return;
+    avj_time_format(ms, text);
+    fsck_json_set(o, key, json_string(text));
+}
+
 static void json_finding(void *arg, const struct fsck_finding *f)
 {
     const struct fsck_kind *kind = fsck_kind(f->code);
@@ -75,8 +96,11 @@ static void json_finding(void *arg, const struct fsck_finding *f)
         fsck_json_set(o, "lastSeq", number(f->last_seq));
     if (f->count)
         fsck_json_set(o, "count", number(f->count));
+    put_time(o, "writtenAfter", f->after_ms);
+    put_time(o, "writtenBefore", f->before_ms);
     if (f->threads.count || f->messages.count) {
         fsck_json_set(o, "threads", ids(&f->threads));
+        fsck_json_set(o, "titles", titles(f));
         fsck_json_set(o, "messages", ids(&f->messages));
         if (f->threads.more || f->messages.more)
             fsck_json_set(o, "moreAffected", json_true());

@@ -36,6 +36,13 @@ static void show_progress(void *arg, uint64_t done, uint64_t total)
     fprintf(stderr, "\rchecking: %3u %%", (unsigned)(done * 100 / total));
 }
 
+static void show_note(void *arg, const char *text)
+{
+    (void)arg;
+    end_progress();
+    fprintf(stderr, "avchat-fsck: %s\n", text);
+}
+
 static void watch_progress(struct fsck_sink *sink)
 {
     if (!isatty(STDERR_FILENO))
@@ -70,6 +77,7 @@ static int check(const struct fsck_command_line *line)
         fsck_json_sink(&output, &sink);
     else
         fsck_text_sink(&output, &sink);
+    sink.note = show_note;
     /* What is told while the log is read must not meet the progress on the terminal. */
     if (line->options.audit_of != FSCK_OF_ALL || !isatty(STDOUT_FILENO))
         watch_progress(&sink);

@@ -12,6 +12,7 @@ enum option_id {
     OPTION_JSON = 256, /* above every character that getopt_long may return */
     OPTION_AUDIT,
     OPTION_MAX_DURATION,
+    OPTION_STATE,
     OPTION_VERBOSE,
     OPTION_HELP,
     OPTION_VERSION,
@@ -47,6 +48,8 @@ static const struct option_row rows[] = {
      "decode every entry in full, load every snapshot and compare"},
     {OPTION_MAX_DURATION, "max-duration", required_argument, " SECONDS",
      "stop after that time and say what was checked"},
+    {OPTION_STATE, "state", required_argument, " FILE",
+     "go on where a check that ran out of time left off"},
     {OPTION_VERBOSE, "verbose", no_argument, "", "what each finding means, and what was counted"},
     {OPTION_HELP, "help", no_argument, "", "this text"},
     {OPTION_VERSION, "version", no_argument, "", "the version"},
@@ -155,6 +158,9 @@ static void take(struct fsck_command_line *line, int id, const char *argument)
     case OPTION_MAX_DURATION:
         read_duration(line, argument);
         break;
+    case OPTION_STATE:
+        line->options.state = argument;
+        break;
     case OPTION_VERBOSE:
         line->verbose = true;
         break;
@@ -204,6 +210,10 @@ static void take_operands(struct fsck_command_line *line, int count, char **oper
         complain(line, "--repair goes without --salvage, --audit, --report and --max-duration");
     if (line->salvage && (line->options.audit || line->options.max_duration_ms))
         complain(line, "--salvage goes without --audit, --report and --max-duration");
+    if (line->options.state && !line->options.state[0])
+        complain(line, "--state: the file's name is empty");
+    if (line->options.state && (line->repair || line->salvage || line->options.audit))
+        complain(line, "--state goes without --repair, --salvage, --audit and --report");
     if (line->salvage && line->salvage[0] == 0)
         complain(line, "--salvage: the folder's name is empty");
 }

@@ -96,7 +96,8 @@ static enum avj_status make_threads(struct fsck_repair_run *run, struct avj_stor
 
 enum avj_status fsck_repair_threads(struct fsck_repair_run *run)
 {
-    struct avj_store_options options = {.no_snapshots = true};
+    /* The `repair` entry says who writes here. */
+    struct avj_store_options options = {.no_snapshots = true, .anonymous = true};
     struct avj_store *store = NULL;
     options.journal.io = run->io;
     options.journal.no_background = true;

@@ -201,7 +201,7 @@ static void put_head(FILE *out, const struct fsck_report *r, const struct fsck_s
 
 /* ---- findings ---- */
 
-static void put_ids(FILE *out, const char *what, const struct fsck_ids *ids)
+static void put_ids(FILE *out, const char *what, const struct fsck_ids *ids, char *const *titles)
 {
     if (!ids->count)
         return;
@@ -209,6 +209,11 @@ static void put_ids(FILE *out, const char *what, const struct fsck_ids *ids)
     for (size_t i = 0; i < ids->count; i++) {
         fputs(i ? ", " : "", out);
         fsck_escaped(out, ids->ids[i]);
+        if (titles && titles[i]) {
+            fputs(" (", out);
+            fsck_escaped(out, titles[i]);
+            fputc(')', out);
+        }
     }
     fputs(ids->more ? " and more</p>" : "</p>", out);
 }
@@ -241,8 +246,8 @@ static void put_finding(FILE *out, const struct fsck_finding *f)
         fputs("</p>", out);
     }
     put_place(out, f);
-    put_ids(out, "threads", &f->threads);
-    put_ids(out, "messages", &f->messages);
+    put_ids(out, "threads", &f->threads, f->titles);
+    put_ids(out, "messages", &f->messages, NULL);
     fputs("<p>", out);
     fsck_escaped(out, kind->meaning);
     fputs("</p><p><b>Next:</b> ", out);

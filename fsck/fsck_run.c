@@ -2,7 +2,10 @@
 #include "fsck/fsck.h"
 
 #include "fsck/fsck_check.h"
+#include "fsck/fsck_state.h"
+#include "journal/seal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +14,16 @@
 /* Snapshots of fewer records than these are verified faster than a thread is started. */
 #define THREADS_MIN 65536
 
+/* As long as a segment may take to be sealed. */
+#define SEALING_PATIENCE_MS 60000
+
 struct run {
     const char *path;
     const struct fsck_options *options;
     const struct fsck_sink *sink;
     const struct avj_io *io;
     int64_t deadline_ms;
+    struct fsck_mark mark;
     struct fsck_findings findings;
     struct fsck_snapshots snapshots;
     struct fsck_capture capture;
@@ -55,14 +62,61 @@ static void check_files(struct run *run)
     check_session_file(run);
 }
 
+static struct fsck_state state_of(struct run *run)
+{
+    return (struct fsck_state){.io = run->io,
+                               .file = run->options->state,
+                               .capture = &run->capture,
+                               .deep = run->options->deep,
+                               .mark = &run->mark,
+                               .summary = &run->summary,
+                               .findings = &run->findings,
+                               .fold = run->fold};
+}
+
+static void note(struct run *run, const char *text)
+{
+    if (text[0] && run->sink->note)
+        run->sink->note(run->sink->arg, text);
+}
+
+static enum avj_status go_on(struct run *run)
+{
+    struct fsck_state state = state_of(run);
+    char why[256];
+    if (!state.file)
+        return AVJ_OK;
+    enum avj_status status = fsck_state_load(&state, why);
+    note(run, why);
+    return status == AVJ_ENOMEM ? avj_fail(run->err, status, "out of memory") : AVJ_OK;
+}
+
+/* The time is over: how far it came is kept where it can be. */
+static void stop_here(struct run *run)
+{
+    struct fsck_state state = state_of(run);
+    struct avj_error err = {0};
+    const char *next = "";
+    if (state.file && (!run->mark.segments || !fsck_fold_is_whole(run->fold)))
+        next = "; with what was found so far it can not go on from there";
+    else if (state.file && fsck_state_save(&state, &err) != AVJ_OK)
+        note(run, err.message);
+    else if (state.file)
+        next = "; the same command goes on from there";
+    fsck_detail(fsck_findings_add(&run->findings, FSCK_UNFINISHED), "%llu records were checked%s",
+                (unsigned long long)run->summary.records, next);
+}
+
 static enum avj_status check_with(struct run *run, struct fsck_pipe *pipe)
 {
+    bool may_stop = !run->options->state; /* behind the last mark it goes on to the end */
     struct fsck_checking checking = {
         .capture = &run->capture,
         .findings = &run->findings,
         .pipe = pipe,
         .summary = &run->summary,
         .deadline_ms = run->deadline_ms,
+        .mark = run->options->state ? &run->mark : NULL,
         .progress = run->sink->progress,
         .progress_arg = run->sink->arg,
     };
@@ -71,8 +125,10 @@ static enum avj_status check_with(struct run *run, struct fsck_pipe *pipe)
         fsck_snapshots_verify(&run->snapshots, run->summary.records >= THREADS_MIN) != AVJ_OK)
         status = avj_fail(run->err, AVJ_ENOMEM, "out of memory");
     enum avj_status folded = fsck_pipe_end(pipe);
-    if (folded == AVJ_OK && status == AVJ_OK && run->options->deep)
-        folded = fsck_fold_load_snapshots(run->fold, run->deadline_ms);
+    bool deep = run->options->deep;
+    if (folded == AVJ_OK && status == AVJ_OK &&
+        (deep || fsck_snapshots_any_unsure(&run->snapshots)))
+        folded = fsck_fold_load_snapshots(run->fold, deep, may_stop ? run->deadline_ms : 0);
     if (folded == AVJ_ETIMEOUT)
         status = avj_fail(run->err, folded, "%s: the time allowed ran out", run->path);
     else if (folded != AVJ_OK)
@@ -102,13 +158,15 @@ static enum avj_status check_records(struct run *run)
         fsck_pipe_free(pipe);
         return avj_fail(run->err, AVJ_ENOMEM, "out of memory");
     }
-    enum avj_status status = check_with(run, pipe);
+    enum avj_status status = go_on(run);
+    if (status == AVJ_OK)
+        status = check_with(run, pipe);
     fsck_pipe_free(pipe);
     run->summary.complete = status == AVJ_OK;
-    if (status == AVJ_ETIMEOUT) {
-        fsck_detail(fsck_findings_add(&run->findings, FSCK_UNFINISHED), "%llu records were checked",
-                    (unsigned long long)run->summary.records);
-    }
+    if (status == AVJ_ETIMEOUT)
+        stop_here(run);
+    else if (status == AVJ_OK && o->state)
+        fsck_state_remove(run->io, o->state);
     if (status == AVJ_ENOMEM)
         return status;
     fsck_fold_finish(run->fold, &run->findings, &run->summary);
@@ -125,6 +183,59 @@ static enum avj_status check_all(struct run *run)
         return status;
     check_files(run);
     return check_records(run);
+}
+
+static void release(struct run *run)
+{
+    fsck_fold_free(run->fold);
+    fsck_audit_free(run->audit);
+    fsck_snapshots_close(&run->snapshots);
+    fsck_capture_release(&run->capture);
+    fsck_findings_release(&run->findings);
+}
+
+/* Another check, for what it says of the snapshots. */
+static enum avj_status compare_once_more(const struct run *run, struct fsck_findings *findings)
+{
+    static const struct fsck_sink nobody;
+    struct fsck_options options = {.deep = run->options->deep};
+    struct avj_error err = {0};
+    struct run again = {.path = run->path,
+                        .options = &options,
+                        .sink = &nobody,
+                        .io = run->io,
+                        .deadline_ms = run->deadline_ms,
+                        .err = &err};
+    enum avj_status status = check_all(&again);
+    *findings = again.findings;
+    memset(&again.findings, 0, sizeof(again.findings));
+    release(&again);
+    return status;
+}
+
+/*
+ * Compaction drops what the end of the log needs no more.  A log that grows and is compacted while
+ * it is read shows, at the moment that is looked at, what neither it nor the snapshot shows at any
+ * other.  So a difference counts if it is still there while nobody can compact.
+ */
+static enum avj_status doubt_differences(struct run *run)
+{
+    struct fsck_findings again = {0};
+    if (!run->findings.by_code[FSCK_SNAPSHOT_DIFFERS])
+        return AVJ_OK;
+    int lock = fsck_lock(run->io, run->path, AVJ_SEAL_LOCK, SEALING_PATIENCE_MS);
+    if (lock < 0 && lock != -EBUSY)
+        return AVJ_OK; /* nobody compacts here */
+    enum avj_status status = lock < 0 ? AVJ_ELOCKED : compare_once_more(run, &again);
+    if (lock >= 0)
+        (void)run->io->close(run->io->ctx, lock);
+    if (status != AVJ_OK || !again.by_code[FSCK_SNAPSHOT_DIFFERS])
+        fsck_findings_drop(&run->findings, FSCK_SNAPSHOT_DIFFERS);
+    if (status != AVJ_OK)
+        fsck_detail(fsck_findings_add(&run->findings, FSCK_UNFINISHED),
+                    "snapshots could not be compared with a log that is being compacted");
+    fsck_findings_release(&again);
+    return status == AVJ_ENOMEM ? status : AVJ_OK;
 }
 
 static void tell_journal(struct run *run)
@@ -173,15 +284,6 @@ static void tell_summary(struct run *run, enum avj_status status)
         run->sink->summary(run->sink->arg, s);
 }
 
-static void release(struct run *run)
-{
-    fsck_fold_free(run->fold);
-    fsck_audit_free(run->audit);
-    fsck_snapshots_close(&run->snapshots);
-    fsck_capture_release(&run->capture);
-    fsck_findings_release(&run->findings);
-}
-
 int fsck_run(const char *path, const struct fsck_options *options, const struct fsck_sink *sink,
              struct avj_error *err)
 {
@@ -192,6 +294,8 @@ int fsck_run(const char *path, const struct fsck_options *options, const struct 
     if (run.options->max_duration_ms)
         run.deadline_ms = run.io->monotonic_ms(run.io->ctx) + run.options->max_duration_ms;
     enum avj_status status = check_all(&run);
+    if (status == AVJ_OK)
+        status = doubt_differences(&run);
     if (sink->progress)
         sink->progress(sink->arg, 1, 1);
     tell_journal(&run);

@@ -3,6 +3,7 @@
 
 #include "journal/bytes.h"
 #include "replay/snapshot.h"
+#include "replay/view_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -70,7 +71,7 @@ static int list_leftover(void *arg, const char *name)
 {
     struct fsck_snapshots *s = arg;
     char full[FSCK_PATH_MAX];
-    if (!ends_in(name, ".tmp") && !ends_in(name, ".bad"))
+    if (!(ends_in(name, ".tmp") && s->nobody_writes) && !ends_in(name, ".bad"))
         return 0;
     snprintf(full, sizeof(full), AVJ_SNAPSHOT_FOLDER "/%.200s", name);
     char *copy = s->leftovers.count < FSCK_NAMES_MAX ? strdup(full) : NULL;
@@ -101,6 +102,7 @@ static void list_leftovers(struct fsck_snapshots *s)
         }
         if (file < 0 && file != -ENOENT)
             return; /* no telling */
+        s->nobody_writes = true;
     }
     (void)io->list(io->ctx, folder, list_leftover, s);
     if (file >= 0)
@@ -184,9 +186,20 @@ static void compare_view(struct fsck_snapshot *item, const struct avj_view *view
     uint8_t digest[16];
     avj_view_digest(view, digest);
     if (memcmp(digest, item->header.digest, sizeof(digest)) != 0)
-        snprintf(item->difference, sizeof(item->difference), "the digest of the view is another");
+        item->unsure = true;
     else if (view->last_hlc != item->header.hlc)
         snprintf(item->difference, sizeof(item->difference), "the last time of the log is another");
+}
+
+static bool is_stub(const void *data, size_t len)
+{
+    struct avj_entry entry;
+    struct avj_stub stub;
+    if (avj_entry_decode(data, len, &entry, NULL) != AVJ_OK)
+        return false;
+    bool is = avj_stub_of(&entry, &stub);
+    avj_entry_release(&entry);
+    return is;
 }
 
 void fsck_snapshots_meet(struct fsck_snapshots *s, uint64_t seq, const void *data, size_t len,
@@ -202,8 +215,27 @@ void fsck_snapshots_meet(struct fsck_snapshots *s, uint64_t seq, const void *dat
     s->next++;
     item->met = true;
     item->same_record = memcmp(hash, item->header.record_hash, sizeof(hash)) == 0;
+    item->compacted = !item->same_record && is_stub(data, len);
     if (item->same_record && view)
         compare_view(item, view);
+}
+
+void fsck_snapshots_meet_late(struct fsck_snapshots *s, struct avj_slice record)
+{
+    struct fsck_snapshot *item = &s->items[s->next];
+    if (record.data)
+        fsck_snapshots_meet(s, item->seq, record.data, record.len, NULL);
+    else
+        s->next++;
+    item->unsure = item->same_record;
+}
+
+bool fsck_snapshots_any_unsure(const struct fsck_snapshots *s)
+{
+    bool any = false;
+    for (size_t i = 0; i < s->count; i++)
+        any = any || (s->items[i].unsure && s->items[i].state == FSCK_SNAPSHOT_GOOD);
+    return any;
 }
 
 enum avj_status fsck_snapshots_verify(struct fsck_snapshots *s, bool threads)
@@ -229,7 +261,7 @@ static bool is_stale(const struct fsck_snapshot *item, const struct fsck_capture
     *why = NULL;
     if (memcmp(item->header.journal_id, capture->journal_id, 16) != 0)
         *why = "it is of another journal";
-    else if (item->met && !item->same_record)
+    else if (item->met && !item->same_record && !item->compacted)
         *why = "the log has another record there";
     else if (!item->met && item->header.seq > checked_to && complete)
         *why = "the log ends before that";

@@ -34,6 +34,9 @@ struct fsck_snapshot {
     struct avj_snapshot_header header; /* FSCK_SNAPSHOT_GOOD: holds */
     bool met;                          /* its last record is in the log, */
     bool same_record;                  /* which is the one that it says */
+    bool compacted;                    /* which compaction made a stub of since */
+    bool unsure;                       /* the digest there is another, which compaction explains
+                                          where the end is the same */
     char difference[160];              /* of the view, "": none was found */
 };
 
@@ -44,6 +47,7 @@ struct fsck_snapshots {
     size_t count;
     size_t next; /* first one whose last record was not met yet */
     struct fsck_names leftovers;
+    bool nobody_writes; /* while they are listed: then what has a temporary name is one */
 };
 
 /* Lists the folder and reads the headers.  A folder that is not there is one without files. */
@@ -58,7 +62,8 @@ static inline uint64_t fsck_snapshots_next(const struct fsck_snapshots *snapshot
                                               : UINT64_MAX;
 }
 /* The log has this record, at or behind fsck_snapshots_next(); view: with it folded in, NULL: there
- * is none. */
+ * is none.  What compaction dropped may have shown then: where the view is another one, only
+ * loading the snapshot tells (fsck_snapshots_load). */
 void fsck_snapshots_meet(struct fsck_snapshots *snapshots, uint64_t seq, const void *data,
                          size_t len, const struct avj_view *view);
 
@@ -66,15 +71,21 @@ void fsck_snapshots_meet(struct fsck_snapshots *snapshots, uint64_t seq, const v
  */
 AVJ_CHECKED enum avj_status fsck_snapshots_verify(struct fsck_snapshots *snapshots, bool threads);
 
+/* The same for the next one, whose last record was passed over (data NULL: it could not be read
+ * again).  What folding it gave can not be compared any more: the snapshot has to be loaded. */
+void fsck_snapshots_meet_late(struct fsck_snapshots *snapshots, struct avj_slice record);
+
+bool fsck_snapshots_any_unsure(const struct fsck_snapshots *snapshots);
+
 /*
- * Each good snapshot is loaded, what the log has behind it is folded in, and the result compared
- * with `view`, which was replayed from nothing up to record `upto`: digest, counts, and all that
- * shows of every document.  deadline_ms: on io->monotonic_ms, 0: none.  Errors: AVJ_ENOMEM,
- * AVJ_ETIMEOUT.
+ * Each good snapshot (`all`; else each of which meeting its record left doubts) is loaded, what the
+ * log has behind it is folded in, and the result compared with `view`, which was replayed from
+ * nothing up to record `upto`: digest, counts, and all that shows of every document.  deadline_ms:
+ * on io->monotonic_ms, 0: none.  Errors: AVJ_ENOMEM, AVJ_ETIMEOUT.
  */
 AVJ_CHECKED enum avj_status fsck_snapshots_load(struct fsck_snapshots *snapshots,
                                                 struct avj_view *view, uint64_t upto,
-                                                const struct avj_source *source,
+                                                const struct avj_source *source, bool all,
                                                 int64_t deadline_ms);
 
 /* checked_to: last record of the log; complete: it was read to its end. */

@@ -196,13 +196,13 @@ static enum avj_status load(struct fsck_snapshot *item, const struct replayed *r
 }
 
 enum avj_status fsck_snapshots_load(struct fsck_snapshots *s, struct avj_view *view, uint64_t upto,
-                                    const struct avj_source *source, int64_t deadline_ms)
+                                    const struct avj_source *source, bool all, int64_t deadline_ms)
 {
     const struct replayed r = {view, upto, source, s->io, deadline_ms};
     for (size_t i = 0; i < s->count; i++) {
         struct fsck_snapshot *item = &s->items[i];
         if (item->state != FSCK_SNAPSHOT_GOOD || !item->same_record || item->difference[0] ||
-            item->seq > upto)
+            item->seq > upto || !(all || item->unsure))
             continue;
         enum avj_status status = load(item, &r);
         if (status == AVJ_ENOMEM || status == AVJ_ETIMEOUT)

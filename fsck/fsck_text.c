@@ -32,7 +32,8 @@ void fsck_plain(FILE *out, const char *text)
         fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
 }
 
-static void print_ids(FILE *out, const char *what, const struct fsck_ids *ids)
+/* titles: of each, NULL: none */
+static void print_ids(FILE *out, const char *what, const struct fsck_ids *ids, char *const *titles)
 {
     if (!ids->count)
         return;
@@ -40,6 +41,11 @@ static void print_ids(FILE *out, const char *what, const struct fsck_ids *ids)
     for (size_t i = 0; i < ids->count; i++) {
         fputs(i ? ", " : " ", out);
         fsck_plain(out, ids->ids[i]);
+        if (titles && titles[i]) {
+            fputs(" \"", out);
+            fsck_plain(out, titles[i]);
+            fputc('"', out);
+        }
     }
     fputs(ids->more ? " and more\n" : "\n", out);
 }
@@ -62,6 +68,18 @@ static void print_place(FILE *out, const struct fsck_finding *f)
         fprintf(out, "    records from %" PRIu64 " on\n", f->first_seq);
 }
 
+static void print_written(FILE *out, const struct fsck_finding *f)
+{
+    char after[FSCK_NUMBER_TEXT], before[FSCK_NUMBER_TEXT];
+    if (f->after_ms && f->before_ms)
+        fprintf(out, "    written between %s and %s\n", fsck_local_time(f->after_ms, after),
+                fsck_local_time(f->before_ms, before));
+    else if (f->after_ms)
+        fprintf(out, "    written after %s\n", fsck_local_time(f->after_ms, after));
+    else if (f->before_ms)
+        fprintf(out, "    written before %s\n", fsck_local_time(f->before_ms, before));
+}
+
 static void text_finding(void *arg, const struct fsck_finding *f)
 {
     struct fsck_output *output = arg;
@@ -74,8 +92,9 @@ static void text_finding(void *arg, const struct fsck_finding *f)
     }
     fputc('\n', out);
     print_place(out, f);
-    print_ids(out, "threads", &f->threads);
-    print_ids(out, "messages", &f->messages);
+    print_written(out, f);
+    print_ids(out, "threads", &f->threads, f->titles);
+    print_ids(out, "messages", &f->messages, NULL);
     if (output->verbose)
         fprintf(out, "    %s\n", kind->meaning);
     fprintf(out, "    next: %s\n", kind->next);

@@ -254,5 +254,6 @@ enum avj_status avj_journal_rotate(struct avj_journal *j, struct avj_error *err)
         avj_append_unlock(j);
     }
     pthread_mutex_unlock(&j->append_mutex);
-    return status;
+    /* A segment is ended too where what stood in it could not be kept. */
+    return status == AVJ_OK ? avj_tell_lost(j, err) : status;
 }

@@ -248,8 +248,11 @@ void avj_bear_witness(struct avj_journal *journal, unsigned slot, const struct a
 void avj_add_misfortune(struct avj_journal *journal, uint64_t first_seq, uint64_t last_seq);
 
 /* The same for records that are gone; what this handle appended among them is remembered until
- * avj_journal_sync() can tell.  Caller holds append_mutex and state_mutex. */
+ * avj_tell_lost.  Caller holds append_mutex and state_mutex. */
 void avj_lose_records(struct avj_journal *journal, uint64_t first_seq, uint64_t last_seq);
+
+/* AVJ_ESYNC, once, where records that this handle appended are gone. */
+AVJ_CHECKED enum avj_status avj_tell_lost(struct avj_journal *journal, struct avj_error *err);
 
 /* ---- carry.c ---- */
 

@@ -36,6 +36,15 @@ static enum avj_status earlier_ones_lost(struct avj_journal *j, struct avj_error
                     j->path);
 }
 
+enum avj_status avj_tell_lost(struct avj_journal *j, struct avj_error *err)
+{
+    pthread_mutex_lock(&j->state_mutex);
+    bool lost = j->lost;
+    j->lost = false;
+    pthread_mutex_unlock(&j->state_mutex);
+    return lost ? earlier_ones_lost(j, err) : AVJ_OK;
+}
+
 void avj_add_misfortune(struct avj_journal *j, uint64_t first_seq, uint64_t last_seq)
 {
     if (last_seq < first_seq)
@@ -343,12 +352,8 @@ enum avj_status avj_sync_up_to(struct avj_journal *j, uint64_t seq, uint64_t mis
         else if (status != AVJ_OK)
             avj_fail(err, status, "%s", why.message);
     }
-    if (status == AVJ_OK && j->lost) {
-        j->lost = false;
-        status = earlier_ones_lost(j, err);
-    }
     pthread_mutex_unlock(&j->state_mutex);
-    return status;
+    return status == AVJ_OK ? avj_tell_lost(j, err) : status;
 }
 
 /* ---- leaving a segment ---- */

@@ -38,6 +38,7 @@ static const struct script scripts[] = {
     {"one process that seals and compacts", "drtmcdrtdmocd"},
     {"one process that compacts what the other one sealed", "drtDMcRtDRMCdoO"},
     {"relaxed appends of one, synced by the other", "rRrRSrRsDrSd"},
+    {"the second one rotates when the first one lost what it had appended", "dDRdTDRdTd"},
 };
 
 struct way {

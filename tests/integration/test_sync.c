@@ -506,6 +506,7 @@ static void a_single_run_is_made_by_who_leads(void **state)
     new_thread(world, world->laptop, thread);
     say_often(world, world->laptop, thread, 30);
     (void)sync_once(world, world->laptop);
+    wait_until(world, equal);
     say_often(world, world->phone, thread, 20);
     struct avj_engine_progress final = sync_once(world, world->phone);
     assert_int_equal(final.pending, 0);

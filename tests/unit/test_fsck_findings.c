@@ -80,24 +80,101 @@ static void ids_that_were_given_stay(void **state)
         assert_string_equal(fsck_kind(given[i].code)->id, given[i].id);
 }
 
-static void the_manual_lists_them_all(void **state)
+/* The page as it is read: no markup, one space between words. */
+static void words_of(char *text)
+{
+    char *to = text;
+    bool begun = false;
+
+    for (const char *line = text, *end; *line; line = *end ? end + 1 : end) {
+        end = strchr(line, '\n') ? strchr(line, '\n') : line + strlen(line);
+        if (line[0] == '.' && strncmp(line, ".It AVJ-", 8) != 0)
+            continue;
+        if (begun)
+            *to++ = ' ';
+        begun = true;
+        for (const char *at = line; at < end; at++)
+            if (*at != '\\' && (*at != ' ' || at[1] != ' '))
+                *to++ = *at;
+    }
+    *to = 0;
+}
+
+static void one_space(const char *text, char *out)
+{
+    for (; *text; text++)
+        if (text[0] != ' ' || text[1] != ' ')
+            *out++ = *text;
+    *out = 0;
+}
+
+static void the_manual_says_of_each_what_it_means_and_what_to_do(void **state)
 {
     (void)state;
     const char *source = getenv("AVJ_SOURCE");
     if (!source)
         skip();
-    char *path = test_path(source, "fsck/avchat-fsck.8"), line[160];
+    char *path = test_path(source, "fsck/avchat-fsck.8"), line[1200], meaning[512], next[512];
     size_t len;
-    char *manual = (char *)test_read_file(path, &len);
+    uint8_t *bytes = test_read_file(path, &len);
+    char *manual = calloc(1, len + 1);
 
+    memcpy(manual, bytes, len);
+    words_of(manual);
     for (int code = 0; code < FSCK_CODES; code++) {
         const struct fsck_kind *kind = fsck_kind((enum fsck_code)code);
-        snprintf(line, sizeof line, ".It %s\n%s (%s)\n", kind->id, kind->title,
-                 fsck_severity_name(kind->severity));
+        one_space(kind->meaning, meaning);
+        one_space(kind->next, next);
+        snprintf(line, sizeof line, ".It %s %s (%s) %s Next: %s ", kind->id, kind->title,
+                 fsck_severity_name(kind->severity), meaning, next);
         assert_contains(manual, line);
     }
     free(manual);
+    free(bytes);
     free(path);
+}
+
+static void the_manual_tells_of_no_finding_that_there_is_not(void **state)
+{
+    (void)state;
+    const char *source = getenv("AVJ_SOURCE");
+    if (!source)
+        skip();
+    char *path = test_path(source, "fsck/avchat-fsck.8");
+    size_t len, count = 0;
+    uint8_t *bytes = test_read_file(path, &len);
+    char *manual = calloc(1, len + 1);
+
+    memcpy(manual, bytes, len);
+    for (const char *at = manual; (at = strstr(at, "\n.It AVJ-")); at++)
+        count++;
+    assert_int_equal(count, FSCK_CODES);
+    free(manual);
+    free(bytes);
+    free(path);
+}
+
+/* A step that names a command names one with options that there are. */
+static void what_to_do_next_is_there_to_be_done(void **state)
+{
+    (void)state;
+    static const char *const commands[] = {
+        "avchat-fsck --repair", "avchat-fsck --salvage OUTDIR",
+        "avchat-fsck --audit",  "avchat sync",
+        "avchat login",         "avchat logout",
+    };
+
+    for (int code = 0; code < FSCK_CODES; code++) {
+        const char *next = fsck_kind((enum fsck_code)code)->next;
+        for (const char *at = next; (at = strstr(at, "avchat")); at++) {
+            bool known = false;
+            for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+                known = known || strncmp(at, commands[i], strlen(commands[i])) == 0;
+            /* "with the newer avchat-fsck" speaks of the program. */
+            if (!known && strncmp(at, "avchat-fsck to ", 15) != 0)
+                fail_msg("%s: what is \"%.30s\"?", fsck_kind((enum fsck_code)code)->id, at);
+        }
+    }
 }
 
 static void what_is_too_much_is_counted_and_told(void **state)
@@ -165,7 +242,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_is_complete_and_its_id_is_its_own),
         cmocka_unit_test(ids_that_were_given_stay),
-        cmocka_unit_test(the_manual_lists_them_all),
+        cmocka_unit_test(the_manual_says_of_each_what_it_means_and_what_to_do),
+        cmocka_unit_test(the_manual_tells_of_no_finding_that_there_is_not),
+        cmocka_unit_test(what_to_do_next_is_there_to_be_done),
         cmocka_unit_test(what_is_too_much_is_counted_and_told),
         cmocka_unit_test(joined_lists_are_one),
         cmocka_unit_test(an_id_is_listed_once_and_the_list_is_bounded),
