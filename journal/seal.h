@@ -14,8 +14,8 @@
 
 #define AVJ_SEAL_LOCK  "seal.lock"
 #define AVJ_SEAL_DRAFT "seal.tmp"
-/* Raw bytes of a frame, unless one record has more: what is read to get at one record.  A quarter of
- * it is unpacked. */
+/* Raw bytes of a frame, unless one record has more: what is read to get at one record.  A quarter
+ * of it is unpacked. */
 #define AVJ_SEAL_RAW ((size_t)256 * 1024)
 /* What is set aside is kept in pieces of this size. */
 #define AVJ_SEAL_PIECE ((size_t)1024 * 1024)

@@ -44,6 +44,7 @@ enum cli_exit { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
     X(OPT_DESCRIPTION, "description", 0, true)                                                     \
     X(OPT_DRY_RUN, "dry-run", 0, false)                                                            \
     X(OPT_ENDPOINT, "endpoint", 0, true)                                                           \
+    X(OPT_FINISH, "finish", 0, true)                                                               \
     X(OPT_FOLLOW, "follow", 0, false)                                                              \
     X(OPT_FROM, "from", 0, true)                                                                   \
     X(OPT_GUEST, "guest", 0, false)                                                                \
@@ -62,6 +63,7 @@ enum cli_exit { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
     X(OPT_PROJECTS, "projects", 0, true)                                                           \
     X(OPT_PROMPT, "prompt", 0, true)                                                               \
     X(OPT_REMOVE, "remove", 0, false)                                                              \
+    X(OPT_RESUME, "resume", 0, true)                                                               \
     X(OPT_ROLE, "role", 0, true)                                                                   \
     X(OPT_SINCE, "since", 0, true)                                                                 \
     X(OPT_SUMMARIES, "summaries", 0, true)                                                         \
@@ -183,7 +185,7 @@ void cli_put_id(struct cli *cli, enum avj_entity entity, const char *id);
 /* A document's object: "kind" and its fields.  With flags also "pending" and "parked".  NULL: out
  * of memory. */
 json_t *cli_doc_json(const struct avj_doc *doc, bool flags);
-/* "pending", "parked" or "-". */
+/* "streaming", "interrupted", "parked", "pending" or "-". */
 const char *cli_state(const struct avj_doc *doc);
 /* Rows: on a terminal padded columns, else tab-separated.  Width 0: the last column. */
 void cli_cell(struct cli *cli, int width, const char *text, size_t len);
@@ -227,6 +229,10 @@ int cli_each_message(struct cli *cli, const char *thread, const char *after, con
 int cli_time(struct cli *cli, enum cli_option option, int64_t *ms);
 /* As that, or a sequence number into *seq. */
 int cli_moment(struct cli *cli, enum cli_option option, uint64_t *seq, int64_t *ms);
+
+/* ---- cli_message.c ---- */
+/* CLI_USAGE where messages have no such role. */
+int cli_check_role(const char *role);
 
 /* ---- cli_file.c ---- */
 /* All of a descriptor, at most `max` bytes; *out malloc'd and NUL-terminated.  0, EFBIG or an errno
@@ -280,6 +286,7 @@ int cli_cmd_send(struct cli *cli);
 int cli_cmd_edit(struct cli *cli);
 int cli_cmd_delete(struct cli *cli);
 int cli_cmd_trim(struct cli *cli);
+int cli_cmd_stream(struct cli *cli);
 int cli_cmd_messages(struct cli *cli);
 int cli_cmd_summary_add(struct cli *cli);
 int cli_cmd_summary_list(struct cli *cli);

@@ -339,6 +339,9 @@ static int take_line(struct import *import, const char *line, size_t len)
         snprintf(why, sizeof(why), "no valid JSON: %s (column %d)", error.text, error.column);
         return stop_at_line(import, why);
     }
+    /* What an export says of an answer that grew just then is no field of it. */
+    json_object_del(object, "streaming");
+    json_object_del(object, "interrupted");
     int code = json_is_object(object) ? take_object(import, object)
                                       : stop_at_line(import, "not a JSON object");
     json_decref(object);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int check_role(const char *role)
+int cli_check_role(const char *role)
 {
     static const char *const roles[] = {"user", "assistant", "system", "data"};
 
@@ -50,7 +50,7 @@ int cli_cmd_send(struct cli *cli)
     char *text = NULL;
     size_t len;
 
-    if (check_role(role) != CLI_DONE)
+    if (cli_check_role(role) != CLI_DONE)
         return CLI_USAGE;
     /* First the thread: nobody wants to type a message for one that is not there. */
     char *thread = cli_resolve(cli, AVJ_THREAD, cli->words[0]);

@@ -30,7 +30,7 @@ static void put_readable(const struct avj_doc *doc, struct avj_slice role, struc
     cli_put_safe(stdout, role.data ? role.data : "?", role.data ? role.len : 1, false);
     printf("  %s  ", when);
     cli_put_safe(stdout, doc->id, strlen(doc->id), false);
-    if (doc->parked || doc->pending)
+    if (doc->parked || doc->pending || doc->streaming)
         printf("  (%s)", cli_state(doc));
     putchar('\n');
     cli_put_safe(stdout, content.data ? content.data : "", content.len, true);

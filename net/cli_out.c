@@ -165,6 +165,20 @@ void cli_put_id(struct cli *cli, enum avj_entity entity, const char *id)
         printf("%s\n", id);
 }
 
+static const char *streaming(const struct avj_doc *doc)
+{
+    return doc->streaming == AVJ_STREAM_STOPPED ? "interrupted" : "streaming";
+}
+
+/* NULL: out of memory. */
+static json_t *with_streaming(json_t *json, const struct avj_doc *doc)
+{
+    if (json_object_set_new(json, streaming(doc), json_true()) == 0)
+        return json;
+    json_decref(json);
+    return NULL;
+}
+
 json_t *cli_doc_json(const struct avj_doc *doc, bool flags)
 {
     json_t *fields = avj_json_from_fields(doc->fields);
@@ -177,11 +191,13 @@ json_t *cli_doc_json(const struct avj_doc *doc, bool flags)
         json = NULL;
     }
     json_decref(fields);
-    return json;
+    return json && doc->streaming ? with_streaming(json, doc) : json;
 }
 
 const char *cli_state(const struct avj_doc *doc)
 {
+    if (doc->streaming)
+        return streaming(doc);
     return doc->parked ? "parked" : doc->pending ? "pending" : "-";
 }
 

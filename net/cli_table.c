@@ -68,6 +68,12 @@ static const struct cli_use send_uses[] = {
     {OPT_ATTACH, "FILE", "attach a text file (UTF-8, up to 1 MiB)"},
     END,
 };
+static const struct cli_use stream_uses[] = {
+    {OPT_ROLE, "R", "assistant (the default), user, system or data"},
+    {OPT_RESUME, "MSG", "go on with an interrupted answer instead"},
+    {OPT_FINISH, "MSG", "end an interrupted answer as it is; reads nothing"},
+    END,
+};
 static const struct cli_use trim_uses[] = {
     {OPT_FROM, "MSG", "the first message to delete"},
     END,
@@ -179,6 +185,13 @@ static const char send_about[] =
     "Appends a message and prints its id once it is on stable storage. TEXT - or no TEXT reads "
     "stdin to its end; one "
     "final newline is taken off. With --attach and no TEXT the message has no text of its own.";
+static const char stream_about[] =
+    "Makes a message and prints its id; what comes on stdin is appended as it comes, and seen by "
+    "all "
+    "who look. The end of stdin is the end of the answer. A signal interrupts it: what has come is "
+    "kept, can be gone on with by --resume, or ended as it is by --finish. The same holds where "
+    "the "
+    "process was killed.";
 static const char import_about[] = "Reads JSON lines {\"kind\": \"thread\" | \"message\" | "
                                    "\"summary\" | \"project\", ...}; a thread stands before its "
                                    "messages. What has been acknowledged survives any crash. A "
@@ -257,6 +270,8 @@ const struct cli_command cli_commands[] = {
      1, CLI_OPEN_WRITE, cli_cmd_project_delete},
     {"send", "THREAD [TEXT | -]", "append a message and print its id", send_about, send_uses, 1, 2,
      CLI_OPEN_WRITE, cli_cmd_send},
+    {"stream", "[THREAD]", "append an answer that grows as stdin comes", stream_about, stream_uses,
+     0, 1, CLI_OPEN_WRITE, cli_cmd_stream},
     {"edit", "MSG [TEXT | -]", "give a message another text", id_about, NULL, 1, 2, CLI_OPEN_WRITE,
      cli_cmd_edit},
     {"delete", "MSG", "delete a message", id_about, NULL, 1, 1, CLI_OPEN_WRITE, cli_cmd_delete},

@@ -5,6 +5,7 @@
  */
 #include "net/cli.h"
 #include "replay/events.h"
+#include "replay/stream.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,11 @@ struct note {
     char *thread; /* of a message or a summary; NULL */
     uint64_t seq;
     bool remote, appeared, vanished, refused;
+    bool stream; /* an answer grows: */
+    enum avj_stream_op op;
+    uint64_t offset;
+    char *delta;
+    size_t len;
 };
 
 struct watch {
@@ -23,7 +29,9 @@ struct watch {
     char *thread; /* NULL: all */
     struct note *notes;
     size_t count, cap;
+    size_t streams;     /* of the notes: about streams */
     bool out_of_memory; /* a note could not be taken */
+    char *talking;      /* message whose text stands on the last line, which is open; NULL */
     /* Of this round, numbers of notes, from 1, by what they are about. */
     size_t *shown, shown_cap;
 };
@@ -33,7 +41,8 @@ struct watch {
 /* A message whose thread nobody knows is shown: a line too many, not one missing. */
 static bool of_interest(const struct watch *watch, const struct avj_change *change)
 {
-    if (change->entity == AVJ_ENTITIES || (!change->shows && change->type != AVJ_E_REJECT))
+    bool told = change->shows || change->type == AVJ_E_REJECT || change->type == AVJ_E_STREAM;
+    if (change->entity == AVJ_ENTITIES || !told)
         return false;
     if (!watch->thread)
         return true;
@@ -54,6 +63,18 @@ static struct note *new_note(struct watch *watch)
         watch->cap = cap;
     }
     return &watch->notes[watch->count];
+}
+
+static bool copy_delta(struct note *note, const struct avj_change_stream *stream)
+{
+    note->stream = true;
+    note->op = stream->op;
+    note->offset = stream->offset;
+    note->len = stream->delta.len;
+    note->delta = malloc(note->len + 1);
+    if (note->delta && note->len)
+        memcpy(note->delta, stream->delta.data, note->len);
+    return note->delta != NULL;
 }
 
 static void take_note(void *arg, const struct avj_change *change)
@@ -80,6 +101,11 @@ static void take_note(void *arg, const struct avj_change *change)
                           .vanished = change->vanished,
                           .refused = change->type == AVJ_E_REJECT};
     watch->count++;
+    if (change->type != AVJ_E_STREAM)
+        return;
+    watch->streams++;
+    if (!copy_delta(note, &change->stream))
+        watch->out_of_memory = true;
 }
 
 static void forget_notes(struct watch *watch)
@@ -87,8 +113,9 @@ static void forget_notes(struct watch *watch)
     for (size_t i = 0; i < watch->count; i++) {
         free(watch->notes[i].id);
         free(watch->notes[i].thread);
+        free(watch->notes[i].delta);
     }
-    watch->count = 0;
+    watch->count = watch->streams = 0;
 }
 
 /* ---- showing: JSON ---- */
@@ -171,7 +198,8 @@ static const char *text_field(enum avj_entity entity)
 }
 
 /* Who and what. */
-static void put_text(struct cli *cli, const struct note *note, const struct avj_doc *doc)
+static void put_text(struct cli *cli, const struct note *note, const struct avj_doc *doc,
+                     bool silent)
 {
     struct avj_tree *tree = NULL;
     struct avj_slice role = {NULL, 0}, text = {NULL, 0};
@@ -183,7 +211,8 @@ static void put_text(struct cli *cli, const struct note *note, const struct avj_
         text = avj_value_get_text(fields, text_field(note->entity));
     }
     cli_cell(cli, 9, role.data ? role.data : "", role.len);
-    bool said = cli->terminal && note->entity == AVJ_THREAD; /* its title, in its column */
+    /* Of a thread its title stands in its column. */
+    bool said = silent || (cli->terminal && note->entity == AVJ_THREAD);
     if (doc && note->refused && doc->reject_message)
         cli_cell_text(cli, 0, doc->reject_message);
     else
@@ -191,19 +220,137 @@ static void put_text(struct cli *cli, const struct note *note, const struct avj_
     avj_tree_free(tree);
 }
 
-static void put_row(struct cli *cli, const struct note *note, const char *event)
+/* What happened to what, without what it says now. */
+static void put_origin(struct cli *cli, const struct note *note, const char *event)
 {
-    struct avj_doc doc;
-
     cli_cell_text(cli, 7, event);
     cli_cell_text(cli, 7, avj_schema(note->entity)->kind);
     put_id(cli, note->id);
     cli_cell_text(cli, 6, note->remote ? "remote" : "local");
     put_thread(cli, note->entity == AVJ_THREAD ? note->id : note->thread);
+}
+
+/* silent: its text comes as that of a stream. */
+static void put_row(struct cli *cli, const struct note *note, const char *event, bool silent)
+{
+    struct avj_doc doc;
+
+    put_origin(cli, note, event);
     /* One document of the store's at a time: the thread's is done with. */
     bool there = avj_store_get(cli->store, note->entity, note->id, &doc) == AVJ_OK;
-    put_text(cli, note, there ? &doc : NULL);
+    put_text(cli, note, there ? &doc : NULL, silent);
     cli_row_end(cli);
+}
+
+/* ---- showing: answers that grow ---- */
+
+static json_t *stream_json(const struct note *note)
+{
+    json_t *json =
+        json_pack("{s:s, s:s, s:s, s:s*, s:I}", "event", "stream", "kind", "message", "id",
+                  note->id, "threadId", note->thread, "offset", (json_int_t)note->offset);
+    int failed = !json;
+
+    if (json && note->op == AVJ_STREAM_APPEND)
+        failed = json_object_set_new(json, "delta", json_stringn(note->delta, note->len));
+    else if (json)
+        failed = json_object_set_new(json, avj_stream_op_name(note->op), json_true());
+    if (!failed)
+        return with_origin(json, note);
+    json_decref(json);
+    return NULL;
+}
+
+/* The line with a stream's text is over. */
+static void hush(struct watch *watch)
+{
+    if (watch->talking)
+        cli_row_end(watch->cli);
+    free(watch->talking);
+    watch->talking = NULL;
+}
+
+/* For people the text goes on where it was, unless something else was said meanwhile. */
+static enum avj_status talk(struct watch *watch, const struct note *note)
+{
+    struct cli *cli = watch->cli;
+
+    if (!watch->talking || strcmp(watch->talking, note->id) != 0) {
+        hush(watch);
+        put_origin(cli, note, "stream");
+        cli_cell_text(cli, 0, "");
+        watch->talking = strdup(note->id);
+    }
+    cli_put_safe(stdout, note->delta, note->len, true);
+    return watch->talking ? AVJ_OK : AVJ_ENOMEM;
+}
+
+static enum avj_status show_stream(struct watch *watch, const struct note *note)
+{
+    struct cli *cli = watch->cli;
+    bool append = note->op == AVJ_STREAM_APPEND;
+
+    if (cli->json) {
+        cli_json(cli, stream_json(note));
+        return AVJ_OK;
+    }
+    if (append && cli->terminal)
+        return talk(watch, note);
+    hush(watch);
+    if (note->op == AVJ_STREAM_BEGIN)
+        return AVJ_OK; /* its message was made, or is gone on with: the text says so */
+    put_origin(cli, note, append ? "stream" : note->op == AVJ_STREAM_END ? "ended" : "interrupted");
+    cli_cell_text(cli, 9, "");
+    cli_cell(cli, 0, note->delta, note->len);
+    cli_row_end(cli);
+    return AVJ_OK;
+}
+
+/* Is there something about its stream in the same round? */
+static bool streams_too(const struct watch *watch, size_t at)
+{
+    const struct note *note = &watch->notes[at];
+
+    if (watch->cli->json || !watch->streams || note->entity != AVJ_MESSAGE)
+        return false;
+    for (size_t i = at + 1; i < watch->count; i++)
+        if (watch->notes[i].stream && strcmp(watch->notes[i].id, note->id) == 0)
+            return true;
+    return false;
+}
+
+/* What has come of those that grow already. */
+static enum avj_status show_growing(struct watch *watch)
+{
+    const struct avj_stream_info *streams;
+    size_t count;
+
+    enum avj_status status = avj_store_streams(watch->cli->store, &streams, &count, NULL);
+    for (size_t i = 0; status == AVJ_OK && i < count; i++) {
+        struct avj_slice text;
+        const struct avj_stream_info *s = &streams[i];
+        if (watch->thread && (!s->thread || strcmp(s->thread, watch->thread) != 0))
+            continue;
+        status = avj_stream_text(watch->cli->store, s->message, 0, &text);
+        struct note note = {.entity = AVJ_MESSAGE,
+                            .id = (char *)(uintptr_t)s->message,
+                            .thread = (char *)(uintptr_t)s->thread,
+                            .stream = true,
+                            .op = AVJ_STREAM_APPEND,
+                            .delta = (char *)(uintptr_t)text.data,
+                            .len = text.len};
+        if (status == AVJ_OK)
+            status = show_stream(watch, &note);
+        note = (struct note){.entity = AVJ_MESSAGE,
+                             .id = note.id,
+                             .thread = note.thread,
+                             .stream = true,
+                             .op = AVJ_STREAM_INTERRUPTED,
+                             .offset = text.len};
+        if (status == AVJ_OK && s->interrupted)
+            status = show_stream(watch, &note);
+    }
+    return status;
 }
 
 /* ---- showing ---- */
@@ -251,7 +398,11 @@ static enum avj_status show(struct watch *watch, size_t at)
     struct cli *cli = watch->cli;
     struct avj_doc doc;
 
-    if (goes_without_saying(watch, at) || shown_already(watch, at))
+    if (note->stream)
+        return show_stream(watch, note);
+    bool streams = streams_too(watch, at);
+    if (goes_without_saying(watch, at) || (streams && !note->appeared && !note->vanished) ||
+        shown_already(watch, at))
         return AVJ_OK;
     enum avj_status status = avj_store_get(cli->store, note->entity, note->id, &doc);
     if (status != AVJ_OK && status != AVJ_ENOTFOUND)
@@ -263,8 +414,10 @@ static enum avj_status show(struct watch *watch, size_t at)
                                          : "changed";
     if (cli->json)
         cli_json(cli, with_origin(event_json(note, event, there ? &doc : NULL), note));
-    else
-        put_row(cli, note, event);
+    else {
+        hush(watch);
+        put_row(cli, note, event, streams || (there && doc.streaming));
+    }
     return AVJ_OK;
 }
 
@@ -325,12 +478,16 @@ static int follow(struct watch *watch)
     if (status != AVJ_OK)
         return cli_error(cli, status, &err);
     code = say_watching(cli);
+    status = code == CLI_DONE ? show_growing(watch) : AVJ_OK;
+    if (status != AVJ_OK)
+        code = cli_error(cli, status, NULL);
     while (code == CLI_DONE) {
         code = catch_up(watch, events);
         if (code == CLI_DONE && !cli_stop_wait(&stop, avj_events_fd(events)))
             break;
     }
     avj_events_close(events);
+    hush(watch);
     return code;
 }
 

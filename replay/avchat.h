@@ -18,6 +18,7 @@
 #include "replay/search.h"
 #include "replay/sessions.h"
 #include "replay/store.h"
+#include "replay/stream.h"
 #include "replay/sync.h"
 #include "replay/value.h"
 

@@ -20,6 +20,12 @@ const char *avj_op_name(enum avj_op op)
     return (size_t)op < AVJ_OPS ? names[op] : "unknown";
 }
 
+const char *avj_stream_op_name(enum avj_stream_op op)
+{
+    static const char *const names[AVJ_STREAM_OPS] = {"begin", "append", "end", "interrupted"};
+    return (size_t)op < AVJ_STREAM_OPS ? names[op] : "unknown";
+}
+
 static bool names_document(enum avj_entry_type type)
 {
     switch (type) {

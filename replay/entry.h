@@ -43,7 +43,9 @@ AVJ_BEGIN_C
     X(AVJ_E_GAP, "gap",                                                                            \
       "events may have been missed: o (open, close), m why; close: w server time the sweep "       \
       "covers")                                                                                    \
-    X(AVJ_E_STREAM, "stream", "a growing answer: o (begin, append, end, interrupted)")             \
+    X(AVJ_E_STREAM, "stream",                                                                      \
+      "a growing answer: o (begin, append, end, interrupted); append: d text that comes behind "   \
+      "what there is; all but begin: s seq of the begin that they belong to, the message's last")  \
     X(AVJ_E_CONFLICT, "conflict",                                                                  \
       "what lost a merge: s seq of the loser, v winning $updatedAt, f lost fields, m why; or o "   \
       "(dismiss): s seq of the conflict that needs nobody any more")                               \
@@ -71,6 +73,16 @@ AVJ_API const char *avj_entry_type_name(enum avj_entry_type type);
 
 enum avj_op { AVJ_CREATE, AVJ_UPDATE, AVJ_DELETE, AVJ_OPS };
 AVJ_API const char *avj_op_name(enum avj_op op);
+
+/* "o" of a `stream` entry */
+enum avj_stream_op {
+    AVJ_STREAM_BEGIN, /* or gone on with */
+    AVJ_STREAM_APPEND,
+    AVJ_STREAM_END,
+    AVJ_STREAM_INTERRUPTED,
+    AVJ_STREAM_OPS
+};
+AVJ_API const char *avj_stream_op_name(enum avj_stream_op op);
 
 /* An entry, decoded.  Slices point into the record; `tree` owns the parse. */
 struct avj_entry {

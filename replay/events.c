@@ -132,7 +132,7 @@ static void gather(void *arg, const struct avj_change *change)
     struct avj_events *events = arg;
     if (events->options.on_change)
         events->options.on_change(events->options.on_change_arg, change);
-    if (change->type == AVJ_E_STREAM)
+    if (change->type == AVJ_E_STREAM && !change->stream.own)
         gather_kind(events, change, AVJ_EVENT_STREAM, change->thread);
     if (change->shows)
         gather_shown(events, change);

@@ -6,7 +6,8 @@
  * made on this machine are held back until there has been none of the same (kind, thread) for
  * debounce_ms (and no longer than ten times that); merges of what came from elsewhere, and tokens
  * of a stream, are due at once.  Times are those of the monotonic clock, taken when a change is
- * folded in.
+ * folded in.  Of streams that the store writes itself it makes no stream events: whoever appended
+ * has drawn it.
  *
  * Use: poll avj_events_fd() for reading, then call avj_events_next() until AVJ_END; or
  * avj_events_dispatch() with a callback.  Both refresh the store, so that its reading functions
@@ -65,6 +66,13 @@ struct avj_change {
     bool remote;        /* from elsewhere; else made on this machine */
     bool shows;         /* what is visible of it changed, else only its state in the sync */
     bool appeared, vanished;
+    struct avj_change_stream { /* type AVJ_E_STREAM: an answer grows; nothing else changed then */
+        enum avj_stream_op op;
+        const char *session;    /* of who writes it; NULL: it says none */
+        uint64_t offset;        /* bytes of text before this entry */
+        struct avj_slice delta; /* append: what came behind them */
+        bool own;               /* written by way of the very store that tells of it */
+    } stream;
 };
 
 struct avj_events_options { /* all zero: the defaults */

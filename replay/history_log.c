@@ -139,6 +139,7 @@ static void take_keep(const struct avj_entry *e, struct avj_keep *keep)
 /* What was said of a message while it grew. */
 struct stream {
     uint64_t message; /* hash of its id */
+    uint64_t turn;    /* its last `begin`: what that one's writer says counts */
     struct avj_history_item *chunks;
     size_t count;
 };
@@ -181,7 +182,10 @@ static enum avj_status take_stream(struct reading *r, const struct avj_entry *e,
             return no_memory(r);
         s->chunks = chunks;
         chunks[s->count++] = (struct avj_history_item){.seq = seq, .bytes = (uint32_t)len};
-    } else if (avj_value_text_is(o, "end") || avj_value_text_is(o, "interrupted")) {
+    } else if (avj_value_text_is(o, "begin")) {
+        s->turn = seq; /* or gone on with: an interrupted one needs its chunks */
+    } else if (avj_value_text_is(o, "end") &&
+               (uint64_t)avj_value_get_int(e->root, "s", 0) == s->turn) {
         for (size_t i = 0; status == AVJ_OK && i < s->count; i++) {
             s->chunks[i].settled_at = seq;
             status = avj_history_plan_add(r->plan, &s->chunks[i]);

@@ -2,7 +2,7 @@
 #include "replay/letters.h"
 
 #include <assert.h>
-#include <stdbool.h>
+#include <string.h>
 
 /* ---- UTF-8 ---- */
 
@@ -47,6 +47,21 @@ size_t avj_utf8_decode_back(const uint8_t *text, size_t at, uint32_t *character)
     if (at == 0 || avj_utf8_decode(text + at - bytes, bytes, character) != bytes)
         return 0;
     return bytes;
+}
+
+/* The least or the greatest bytes that may follow make it one, if any do. */
+bool avj_utf8_is_cut(const uint8_t *text, size_t len)
+{
+    uint32_t c;
+    size_t bytes = len ? begins(text[0], &c) : 0;
+    uint8_t least[AVJ_UTF8_MAX], greatest[AVJ_UTF8_MAX];
+    if (bytes <= len)
+        return false;
+    memset(least, 0x80, sizeof(least));
+    memset(greatest, 0xbf, sizeof(greatest));
+    memcpy(least, text, len);
+    memcpy(greatest, text, len);
+    return avj_utf8_decode(least, bytes, &c) || avj_utf8_decode(greatest, bytes, &c);
 }
 
 size_t avj_utf8_encode(uint32_t c, uint8_t out[AVJ_UTF8_MAX])

@@ -7,6 +7,7 @@
 #ifndef AVJ_LETTERS_H
 #define AVJ_LETTERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,8 @@
 size_t avj_utf8_decode(const uint8_t *text, size_t len, uint32_t *character);
 /* The character that ends before text[at]; 0 likewise. */
 size_t avj_utf8_decode_back(const uint8_t *text, size_t at, uint32_t *character);
+/* Are these `len` bytes the beginning of a valid character, but not all of it? */
+bool avj_utf8_is_cut(const uint8_t *text, size_t len);
 /* `character` must be one that avj_utf8_decode gives. */
 size_t avj_utf8_encode(uint32_t character, uint8_t out[AVJ_UTF8_MAX]);
 

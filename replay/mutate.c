@@ -170,6 +170,29 @@ static uint64_t mutation_hash(const struct avj_mutation *m)
     return avj_hash64(m->id, strlen(m->id)) + (uint64_t)m->entity;
 }
 
+/* The stream whose text the mutation would write over; NULL: none. */
+static const struct avj_growing *overwritten(const struct avj_store *store,
+                                             const struct avj_mutation *m)
+{
+    if (!store->view->growing.count || m->entity != AVJ_MESSAGE || m->op != AVJ_UPDATE ||
+        !avj_packed_text(m->fields.data, m->fields.len, "content").data)
+        return NULL;
+    return avj_growing_find(store->view,
+                            avj_view_find(store->view, AVJ_MESSAGE, m->id, strlen(m->id)));
+}
+
+/* Would it write the content of a message that grows?  One that does no more may be edited: that
+ * ends its stream. */
+static enum avj_status check_growing(struct avj_store *store, const struct avj_mutation *m,
+                                     struct avj_error *err)
+{
+    const struct avj_growing *g = overwritten(store, m);
+    if (!g || avj_growing_stopped(store, g))
+        return AVJ_OK;
+    return avj_fail(err, AVJ_EREFUSED, "message %s is being streamed: wait for its end, or stop it",
+                    m->id);
+}
+
 /* `seen` has the documents that earlier mutations of the same batch created. */
 static enum avj_status check_mutation(struct avj_store *store, const struct avj_mutation *m,
                                       struct avj_table *seen, struct avj_error *err)
@@ -192,12 +215,15 @@ static enum avj_status check_mutation(struct avj_store *store, const struct avj_
 }
 
 static enum avj_status check_all(struct avj_store *store, const struct avj_mutation *mutations,
-                                 size_t count, struct avj_error *err)
+                                 size_t count, bool growing, struct avj_error *err)
 {
     struct avj_table seen = {0};
     enum avj_status status = AVJ_OK;
-    for (size_t i = 0; status == AVJ_OK && i < count; i++)
+    for (size_t i = 0; status == AVJ_OK && i < count; i++) {
         status = check_mutation(store, &mutations[i], &seen, err);
+        if (status == AVJ_OK && !growing)
+            status = check_growing(store, &mutations[i], err);
+    }
     avj_table_release(&seen);
     return status;
 }
@@ -226,21 +252,37 @@ static enum avj_status pack_local(struct avj_store *store, const struct avj_muta
     return avj_batch_end(batch);
 }
 
+static enum avj_status pack_all(struct avj_store *store, const struct avj_mutation *mutations,
+                                size_t count, uint64_t conflict, const struct avj_mutating *how,
+                                struct avj_batch *batch)
+{
+    const struct avj_slice none = {NULL, 0};
+    enum avj_status status = AVJ_OK;
+    for (size_t i = 0; status == AVJ_OK && i < count; i++) {
+        const struct avj_growing *g = how->growing ? NULL : overwritten(store, &mutations[i]);
+        status = pack_local(store, &mutations[i], conflict, batch);
+        if (status == AVJ_OK && g)
+            status = avj_stream_pack(store, AVJ_STREAM_END, mutations[i].id, g->turn, none, batch);
+    }
+    if (status == AVJ_OK && how->more)
+        status = how->more(how->arg, batch);
+    return status;
+}
+
 static enum avj_status mutate(struct avj_store *store, const struct avj_mutation *mutations,
-                              size_t count, uint64_t conflict, enum avj_durability durability,
+                              size_t count, uint64_t conflict, const struct avj_mutating *how,
                               uint64_t *seq, struct avj_error *err)
 {
     /* What others did meanwhile decides whether this is possible. */
     enum avj_status status = avj_store_refresh(store, NULL, err);
     if (status == AVJ_OK)
-        status = check_all(store, mutations, count, err);
+        status = check_all(store, mutations, count, how->growing, err);
     if (status != AVJ_OK)
         return status;
     struct avj_batch batch = {.count = 0};
-    for (size_t i = 0; status == AVJ_OK && i < count; i++)
-        status = pack_local(store, &mutations[i], conflict, &batch);
+    status = pack_all(store, mutations, count, conflict, how, &batch);
     if (status == AVJ_OK)
-        status = avj_batch_append(store, &batch, durability, seq, err);
+        status = avj_batch_append(store, &batch, how->durability, seq, err);
     else
         status = avj_fail(err, status, "out of memory");
     avj_batch_release(&batch);
@@ -251,11 +293,20 @@ enum avj_status avj_store_mutate(struct avj_store *store, const struct avj_mutat
                                  size_t count, enum avj_durability durability, uint64_t *seq,
                                  struct avj_error *err)
 {
-    return mutate(store, mutations, count, 0, durability, seq, err);
+    const struct avj_mutating how = {.durability = durability};
+    return mutate(store, mutations, count, 0, &how, seq, err);
+}
+
+enum avj_status avj_store_mutate_with(struct avj_store *store, const struct avj_mutation *mutations,
+                                      size_t count, const struct avj_mutating *how,
+                                      struct avj_error *err)
+{
+    return mutate(store, mutations, count, 0, how, NULL, err);
 }
 
 enum avj_status avj_store_mutate_for(struct avj_store *store, const struct avj_mutation *mutation,
                                      uint64_t conflict, struct avj_error *err)
 {
-    return mutate(store, mutation, 1, conflict, AVJ_DURABLE, NULL, err);
+    const struct avj_mutating how = {.durability = AVJ_DURABLE};
+    return mutate(store, mutation, 1, conflict, &how, NULL, err);
 }

@@ -1,5 +1,6 @@
 /* What the operations of the data model share: see operations.h. */
 #include "replay/operations.h"
+#include "replay/store_private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -145,8 +146,8 @@ void avj_edits_release(struct avj_edits *edits)
     *edits = (struct avj_edits){.count = 0};
 }
 
-enum avj_status avj_edits_append(struct avj_store *store, const struct avj_edits *edits,
-                                 struct avj_error *err)
+enum avj_status avj_edits_append_with(struct avj_store *store, const struct avj_edits *edits,
+                                      const struct avj_mutating *how, struct avj_error *err)
 {
     struct avj_mutation *list = NULL;
     if (!edits->failed && !edits->bytes.failed)
@@ -160,9 +161,16 @@ enum avj_status avj_edits_append(struct avj_store *store, const struct avj_edits
         if (item->len)
             list[i].fields = (struct avj_fields){edits->bytes.data + item->fields, item->len};
     }
-    enum avj_status status = avj_store_mutate(store, list, edits->count, AVJ_DURABLE, NULL, err);
+    enum avj_status status = avj_store_mutate_with(store, list, edits->count, how, err);
     free(list);
     return status;
+}
+
+enum avj_status avj_edits_append(struct avj_store *store, const struct avj_edits *edits,
+                                 struct avj_error *err)
+{
+    const struct avj_mutating how = {.durability = AVJ_DURABLE};
+    return avj_edits_append_with(store, edits, &how, err);
 }
 
 /* ---- parts ---- */

@@ -66,6 +66,26 @@ void avj_edits_release(struct avj_edits *edits);
 AVJ_CHECKED enum avj_status avj_edits_append(struct avj_store *store, const struct avj_edits *edits,
                                              struct avj_error *err);
 
+/* The same with other entries, and other durability: see avj_store_mutate_with. */
+struct avj_mutating;
+AVJ_CHECKED enum avj_status avj_edits_append_with(struct avj_store *store,
+                                                  const struct avj_edits *edits,
+                                                  const struct avj_mutating *how,
+                                                  struct avj_error *err);
+
+/* A message that is to be made. */
+struct avj_new_message {
+    const char *thread, *role;
+    struct avj_slice text;
+    struct avj_fields more; /* see avj_message_send_with */
+    const char *id;
+};
+/* Adds it, and what it raises of its thread, which is looked up.  The errors of
+ * avj_message_send_with. */
+AVJ_CHECKED enum avj_status avj_edits_new_message(struct avj_store *store,
+                                                  const struct avj_new_message *message,
+                                                  struct avj_edits *edits, struct avj_error *err);
+
 /* ---- parts of several operations ---- */
 
 AVJ_CHECKED enum avj_status avj_new_id(struct avj_store *store, char out[AVJ_ID_TEXT],

@@ -62,35 +62,44 @@ static enum avj_status pack_message(struct avj_pack *own, struct avj_fields more
     return status == AVJ_OK ? AVJ_OK : avj_fail(err, status, "send: %s", avj_status_text(status));
 }
 
-enum avj_status avj_message_send_with(struct avj_store *store, const char *thread, const char *role,
-                                      const char *text, size_t len, struct avj_fields more,
-                                      char out[AVJ_ID_TEXT], struct avj_error *err)
+enum avj_status avj_edits_new_message(struct avj_store *store, const struct avj_new_message *m,
+                                      struct avj_edits *edits, struct avj_error *err)
 {
-    char id[AVJ_ID_TEXT], when[AVJ_TIME_TEXT];
+    char when[AVJ_TIME_TEXT];
     struct place place;
     struct avj_pack own = {0}, fields = {0};
-    enum avj_status status = find_place(store, thread, &place, err);
-    if (status == AVJ_OK)
-        status = avj_new_id(store, id, err);
+    enum avj_status status = find_place(store, m->thread, &place, err);
     if (status != AVJ_OK)
         return status;
     avj_time_format(place.ms, when);
     avj_pack_map(&own, 5);
-    avj_put_text(&own, "id", id);
-    avj_put_text(&own, "threadId", thread);
-    avj_put_text(&own, "role", role);
+    avj_put_text(&own, "id", m->id);
+    avj_put_text(&own, "threadId", m->thread);
+    avj_put_text(&own, "role", m->role);
     avj_pack_cstr(&own, "content");
-    avj_pack_text(&own, text, len);
+    avj_pack_text(&own, m->text.data, m->text.len);
     avj_put_text(&own, "createdAt", when);
-    status = pack_message(&own, more, &fields, err);
-    struct avj_edits edits = {.count = 0};
-    avj_edits_add(&edits, AVJ_CREATE, AVJ_MESSAGE, id, &fields);
+    status = pack_message(&own, m->more, &fields, err);
+    avj_edits_add(edits, AVJ_CREATE, AVJ_MESSAGE, m->id, &fields);
     if (place.raises)
-        add_raise(&edits, thread, place.touched, when);
+        add_raise(edits, m->thread, place.touched, when);
+    avj_pack_release(&fields);
+    return status;
+}
+
+enum avj_status avj_message_send_with(struct avj_store *store, const char *thread, const char *role,
+                                      const char *text, size_t len, struct avj_fields more,
+                                      char out[AVJ_ID_TEXT], struct avj_error *err)
+{
+    char id[AVJ_ID_TEXT];
+    struct avj_edits edits = {.count = 0};
+    enum avj_status status = avj_new_id(store, id, err);
+    const struct avj_new_message message = {thread, role, {text, len}, more, id};
+    if (status == AVJ_OK)
+        status = avj_edits_new_message(store, &message, &edits, err);
     if (status == AVJ_OK)
         status = avj_edits_append(store, &edits, err);
     avj_edits_release(&edits);
-    avj_pack_release(&fields);
     if (status == AVJ_OK && out)
         memcpy(out, id, sizeof(id));
     return status;

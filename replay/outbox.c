@@ -87,7 +87,7 @@ static enum avj_status describe_slot(struct avj_store *store, uint32_t number,
 {
     const struct avj_slot *slot = avj_view_slot(store->view, number);
     struct avj_fields fields;
-    enum avj_status status = avj_view_fields(store->view, number, &fields, err);
+    enum avj_status status = avj_view_settled_fields(store->view, number, &fields, err);
     if (status != AVJ_OK)
         return status;
     op->kind = AVJ_PUSH_CREATE;

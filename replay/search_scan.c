@@ -79,7 +79,7 @@ struct avj_slice avj_searched_text(enum avj_entity entity, struct avj_fields fie
 
 bool avj_scan_simple(const struct avj_view *view, const struct avj_slot *slot)
 {
-    return !(slot->flags & AVJ_SLOT_OPEN) &&
+    return !(slot->flags & (AVJ_SLOT_OPEN | AVJ_SLOT_GROWS)) &&
            !((slot->flags & AVJ_SLOT_SIDE) && avj_side_at(view, slot->extra)->kept.len);
 }
 

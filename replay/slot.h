@@ -42,6 +42,7 @@ enum avj_slot_flags {
     AVJ_SLOT_SIDE = 1 << 8,      /* the $id of its row is not the derived one, or it has fields kept
                                     back: see there */
     AVJ_SLOT_OPEN = 1 << 9,
+    AVJ_SLOT_GROWS = 1 << 10, /* a message whose answer is being streamed: view_stream.h */
     AVJ_SLOT_HIDDEN_STATE = AVJ_SLOT_PENDING | AVJ_SLOT_ATTEMPTED | AVJ_SLOT_ROW | AVJ_SLOT_GONE |
                             AVJ_SLOT_SIDE | AVJ_SLOT_OPEN, /* what a state is made of */
 };

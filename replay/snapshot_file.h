@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define AVJ_SNAPSHOT_VERSION 2u
+#define AVJ_SNAPSHOT_VERSION 3u
 #define AVJ_SNAPSHOT_PAGE    ((size_t)4096)
 /* Sections are hashed in blocks of this size, so that two threads can verify them. */
 #define AVJ_SNAPSHOT_BLOCK ((size_t)256 * 1024)

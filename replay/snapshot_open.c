@@ -145,9 +145,38 @@ static bool take_learned(struct avj_value list, struct avj_view *view)
     return view->learned != NULL;
 }
 
+static bool take_one_growing(struct avj_value item, struct avj_view *view)
+{
+    struct avj_growing g = {.slot = 0};
+    if (item.kind != AVJ_LIST || item.len != 6)
+        return false;
+    struct avj_value text = avj_value_item(item, 5);
+    int64_t slot = avj_value_item(item, 0).integer;
+    if (slot < 1 || slot > avj_slots_last(&view->slots) || text.kind != AVJ_BYTES ||
+        !take_text(avj_value_item(item, 2), &g.session))
+        return false;
+    g.slot = (uint32_t)slot;
+    g.turn = (uint64_t)avj_value_item(item, 1).integer;
+    g.interrupted = avj_value_item(item, 3).boolean;
+    g.dropped = avj_value_item(item, 4).boolean;
+    g.text = (uint8_t *)(uintptr_t)text.text;
+    g.len = text.len;
+    bool ok = avj_growing_add(view, &g) == AVJ_OK;
+    free(g.session);
+    return ok;
+}
+
+static bool take_growing(struct avj_value list, struct avj_view *view)
+{
+    bool ok = list.kind == AVJ_LIST;
+    for (size_t i = 0; ok && i < list.len; i++)
+        ok = take_one_growing(avj_value_item(list, i), view);
+    return ok;
+}
+
 static bool take_meta(struct avj_view *view, struct avj_value root)
 {
-    if (root.kind != AVJ_LIST || root.len != 13)
+    if (root.kind != AVJ_LIST || root.len != 14)
         return false;
     view->outbox_live = (size_t)avj_value_item(root, 1).integer;
     view->free_side = (uint32_t)avj_value_item(root, 2).integer;
@@ -164,7 +193,8 @@ static bool take_meta(struct avj_view *view, struct avj_value root)
     view->clock_offset_ms = avj_value_item(root, 10).integer;
     view->last_hlc = (uint64_t)avj_value_item(root, 12).integer;
     return ok && take_text(avj_value_item(root, 8), &view->swept) &&
-           take_learned(avj_value_item(root, 11), view);
+           take_learned(avj_value_item(root, 11), view) &&
+           take_growing(avj_value_item(root, 13), view);
 }
 
 static enum avj_status read_meta(struct avj_view *view, const struct avj_snapshot_header *h)

@@ -217,11 +217,27 @@ static void write_outbox(struct writing *s)
     avj_section_end(&s->w, view->conflict_count);
 }
 
+/* What grows, with its text: the log has it in as many pieces as there were deltas. */
+static void pack_growing(const struct avj_view *view, struct avj_pack *out)
+{
+    avj_pack_list(out, view->growing.count);
+    for (size_t i = 0; i < view->growing.count; i++) {
+        const struct avj_growing *g = view->growing.items[i];
+        avj_pack_list(out, 6);
+        avj_pack_int(out, g->slot);
+        avj_pack_int(out, (int64_t)g->turn);
+        avj_pack_cstr(out, g->session);
+        avj_pack_bool(out, g->interrupted);
+        avj_pack_bool(out, g->dropped);
+        avj_pack_bytes(out, g->text, g->len);
+    }
+}
+
 static void pack_meta(const struct avj_view *view, struct avj_pack *out)
 {
     const uint64_t *counts = (const uint64_t *)(const void *)&view->counts;
     size_t count_fields = sizeof(view->counts) / sizeof(uint64_t);
-    avj_pack_list(out, 13);
+    avj_pack_list(out, 14);
     avj_pack_list(out, count_fields);
     for (size_t i = 0; i < count_fields; i++)
         avj_pack_int(out, (int64_t)counts[i]);
@@ -245,6 +261,7 @@ static void pack_meta(const struct avj_view *view, struct avj_pack *out)
         avj_pack_cstr(out, view->learned[i].what);
     }
     avj_pack_int(out, (int64_t)view->last_hlc);
+    pack_growing(view, out);
 }
 
 static void write_meta(struct writing *s)

@@ -299,8 +299,11 @@ static enum avj_status fetch(void *arg, uint64_t seq, struct avj_slice *record,
 static void tell_watchers(void *arg, const struct avj_change *change)
 {
     const struct avj_store *store = arg;
+    struct avj_change told = *change;
+    const char *session = change->stream.session;
+    told.stream.own = session && strcmp(session, store->session) == 0;
     for (struct avj_watcher *w = store->watchers; w; w = w->next)
-        w->changed(w->arg, change);
+        w->changed(w->arg, &told);
 }
 
 /* ---- opening ---- */
@@ -428,6 +431,7 @@ void avj_store_close(struct avj_store *store)
     release_answer(&store->paged);
     release_answer(&store->parked);
     release_answer(&store->walked);
+    avj_arena_release(&store->stream_memory);
     avj_arena_release(&store->conflict_memory);
     avj_arena_release(&store->found_memory);
     avj_arena_release(&store->op_memory);

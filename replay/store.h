@@ -106,8 +106,13 @@ struct avj_doc {
     int64_t last_message_ms;  /* threads: the larger of lastMessageAt and its newest message */
     size_t messages;          /* threads: visible messages */
     unsigned pending;         /* own mutations not settled */
-    bool parked;              /* a mutation was refused and waits for a person; why: */
-    int reject_status;        /* HTTP status */
+    enum avj_streaming {      /* messages: */
+                         AVJ_NOT_STREAMED,
+                         AVJ_STREAM_GROWS, /* it grows, content is what has come so far: stream.h */
+                         AVJ_STREAM_STOPPED, /* it does no more, and was not ended */
+    } streaming;
+    bool parked;       /* a mutation was refused and waits for a person; why: */
+    int reject_status; /* HTTP status */
     const char *reject_type, *reject_message; /* NULL when not parked */
 };
 

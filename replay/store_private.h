@@ -46,6 +46,7 @@ struct avj_store {
     struct avj_snapshotter *snapshotter; /* snapshot_background.c; NULL: none runs */
 
     struct avj_answer got, listed, paged, parked, walked;
+    struct avj_arena stream_memory; /* of what avj_store_streams handed out */
     struct avj_arena conflict_memory, found_memory;
     struct avj_push_op *ops; /* what the last look at the outbox handed out */
     struct avj_arena op_memory;
@@ -97,6 +98,28 @@ AVJ_CHECKED enum avj_status avj_store_write(struct avj_store *store,
 AVJ_CHECKED enum avj_status avj_store_mutate_for(struct avj_store *store,
                                                  const struct avj_mutation *mutation,
                                                  uint64_t conflict, struct avj_error *err);
+
+/* Mutations that are to be one frame with other entries: more() packs these behind them; NULL:
+ * none.  Content of messages that grow may be written where `growing`. */
+struct avj_mutating {
+    enum avj_status (*more)(void *arg, struct avj_batch *batch);
+    void *arg;
+    bool growing;
+    enum avj_durability durability;
+};
+AVJ_CHECKED enum avj_status avj_store_mutate_with(struct avj_store *store,
+                                                  const struct avj_mutation *mutations,
+                                                  size_t count, const struct avj_mutating *how,
+                                                  struct avj_error *err);
+
+/* ---- streams ---- */
+
+/* Is the stream interrupted: by its own word, or because its process is gone? */
+bool avj_growing_stopped(const struct avj_store *store, const struct avj_growing *growing);
+/* A `stream` entry about it into the batch. */
+AVJ_CHECKED enum avj_status avj_stream_pack(struct avj_store *store, enum avj_stream_op op,
+                                            const char *message, uint64_t turn,
+                                            struct avj_slice delta, struct avj_batch *batch);
 
 /* Is there a visible document of that id? */
 bool avj_store_visible(const struct avj_store *store, enum avj_entity entity, const char *id);

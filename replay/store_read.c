@@ -96,6 +96,10 @@ enum avj_status avj_doc_fill(struct avj_store *store, uint32_t number, struct av
         doc->last_message_ms = last_message(thread);
         doc->messages = thread->messages.len;
     }
+    const struct avj_growing *growing = avj_growing_find(view, number);
+    if (growing)
+        doc->streaming =
+            avj_growing_stopped(store, growing) ? AVJ_STREAM_STOPPED : AVJ_STREAM_GROWS;
     return fill_state(store, number, memory, doc, err);
 }
 

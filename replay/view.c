@@ -59,6 +59,7 @@ void avj_view_free(struct avj_view *view)
     avj_slots_release(&view->slots);
     avj_rows_free(view->rows);
     avj_own_free(view->own);
+    avj_growings_release(&view->growing);
     for (size_t i = 0; i < sizeof(view->upstream) / sizeof(view->upstream[0]); i++)
         free(view->upstream[i]);
     for (size_t i = 0; i < view->learned_count; i++) {
@@ -613,6 +614,8 @@ enum avj_status avj_view_show(struct avj_view *view, uint32_t number, const stru
         slot->flags |= AVJ_SLOT_VISIBLE;
         view->counts.visible[entity]++;
         sum(view, digest, true);
+    } else {
+        avj_growing_gone(view, number);
     }
     if (entity == AVJ_MESSAGE || entity == AVJ_SUMMARY)
         return show_in_thread(view, number, shown);
@@ -630,7 +633,7 @@ void avj_view_before(const struct avj_view *view, uint32_t number, struct avj_be
     before->thread = slot->thread;
 }
 
-static const char *thread_id(const struct avj_view *view, uint32_t thread, char *buffer)
+const char *avj_view_thread_id(const struct avj_view *view, uint32_t thread, char *buffer)
 {
     if (!thread)
         return NULL;
@@ -658,11 +661,12 @@ void avj_view_tell(struct avj_view *view, enum avj_entry_type type, uint32_t num
         .vanished = !visible && before->visible,
     };
     if (change.entity == AVJ_MESSAGE || change.entity == AVJ_SUMMARY) {
-        change.thread = thread_id(view, slot->thread ? slot->thread : before->thread, thread);
+        change.thread =
+            avj_view_thread_id(view, slot->thread ? slot->thread : before->thread, thread);
         if (before->thread && slot->thread && before->thread != slot->thread) {
             struct avj_change left = change; /* it moved: the old thread hears of it too */
             char old[AVJ_UUID_TEXT];
-            left.thread = thread_id(view, before->thread, old);
+            left.thread = avj_view_thread_id(view, before->thread, old);
             view->changed(view->changed_arg, &left);
         }
     }

@@ -256,8 +256,8 @@ static enum avj_status with_kept(struct avj_view *view, enum avj_entity entity,
     return AVJ_OK;
 }
 
-enum avj_status avj_view_fields(struct avj_view *view, uint32_t number, struct avj_fields *fields,
-                                struct avj_error *err)
+enum avj_status avj_view_settled_fields(struct avj_view *view, uint32_t number,
+                                        struct avj_fields *fields, struct avj_error *err)
 {
     const struct avj_slot *slot = avj_view_slot(view, number);
     enum avj_entity entity = avj_slot_entity(slot);
@@ -279,6 +279,15 @@ enum avj_status avj_view_fields(struct avj_view *view, uint32_t number, struct a
         if (kept->len)
             status = with_kept(view, entity, kept, fields, err);
     }
+    return status;
+}
+
+enum avj_status avj_view_fields(struct avj_view *view, uint32_t number, struct avj_fields *fields,
+                                struct avj_error *err)
+{
+    enum avj_status status = avj_view_settled_fields(view, number, fields, err);
+    if (status == AVJ_OK && avj_view_grows(view, number))
+        status = avj_growing_show(view, number, fields, err);
     return status;
 }
 

@@ -659,13 +659,24 @@ static enum avj_status fold_learned(struct avj_view *view, const struct avj_entr
     return AVJ_OK;
 }
 
-/* Who writes the journal, and until when: nothing of it shows in the view. */
+/* Who writes the journal, and until when: of that only streams show anything. */
 static bool is_coming_or_going(const struct avj_entry *e)
 {
     struct avj_value op;
     (void)avj_value_get(e->root, "o", &op);
     return avj_value_text_is(op, "open") || avj_value_text_is(op, "close") ||
            avj_value_text_is(op, "killed");
+}
+
+/* Who is gone writes no stream any more. */
+static void fold_leaving(struct avj_view *view, const struct avj_entry *e)
+{
+    struct avj_value op;
+    (void)avj_value_get(e->root, "o", &op);
+    if (avj_value_text_is(op, "close"))
+        avj_growings_left(view, e->session);
+    if (avj_value_text_is(op, "killed"))
+        avj_growings_left(view, avj_value_get_text(e->root, "who"));
 }
 
 static enum avj_status fold_session(struct avj_view *view, const struct avj_entry *e)
@@ -722,10 +733,14 @@ enum avj_status avj_fold(struct avj_view *view, const struct avj_entry *e, uint6
     case AVJ_E_CONFLICT:
         return fold_conflict(view, e, seq);
     case AVJ_E_SESSION:
-        return is_coming_or_going(e) ? AVJ_OK : and_tell(view, e, fold_session(view, e));
+        if (!is_coming_or_going(e))
+            return and_tell(view, e, fold_session(view, e));
+        fold_leaving(view, e);
+        return AVJ_OK;
     case AVJ_E_REPAIR:
         return and_tell(view, e, fold_repair(view, e));
     case AVJ_E_STREAM:
+        return avj_fold_stream(view, e, seq, err);
     case AVJ_E_SERVER:
     case AVJ_E_HISTORY:
     case AVJ_ENTRY_TYPES:

@@ -6,6 +6,7 @@
  *   view_body.c   fields read back from the log
  *   view_fast.c   entries that meet a slot in one of the usual states
  *   view_fold.c   all other entries, by way of an open document
+ *   view_stream.c answers that grow
  *   listing.c     messages in their threads; the outbox
  *   rows.c        documents by the $id of their rows
  *   snapshot*.c   the whole of it as a file
@@ -18,6 +19,7 @@
 #include "replay/merge.h"
 #include "replay/slot.h"
 #include "replay/view.h"
+#include "replay/view_stream.h"
 
 /* Longest $id that a side record holds (Appwrite's limit). */
 #define AVJ_ROW_ID_MAX 36
@@ -122,6 +124,8 @@ struct avj_view {
 
     struct avj_row_places *rows; /* rows.c; NULL: not asked for yet */
 
+    struct avj_growings growing;
+
     uint64_t *conflicts; /* sequence numbers of those that are open */
     size_t conflict_count, conflict_cap;
 
@@ -183,6 +187,10 @@ static inline bool avj_view_visible(const struct avj_view *view, uint32_t number
 {
     return number && (avj_view_slot(view, number)->flags & AVJ_SLOT_VISIBLE);
 }
+static inline bool avj_view_grows(const struct avj_view *view, uint32_t number)
+{
+    return number && (avj_view_slot(view, number)->flags & AVJ_SLOT_GROWS);
+}
 /* The slot, added where there is none.  0: out of memory. */
 uint32_t avj_view_need(struct avj_view *view, enum avj_entity entity, struct avj_slice id);
 /* The number of the thread with that id, known or not.  0: out of memory. */
@@ -227,9 +235,14 @@ void avj_view_count_pending(struct avj_view *view, size_t before, size_t after);
 
 /* ---- fields ---- */
 
-/* Visible fields of a document, canonical; borrowed until the next call that reads a body. */
+/* Visible fields of a document, canonical; borrowed until the next call that reads a body.  Of a
+ * message that grows its text so far is in them. */
 AVJ_CHECKED enum avj_status avj_view_fields(struct avj_view *view, uint32_t number,
                                             struct avj_fields *fields, struct avj_error *err);
+/* The same without the text of streams: what kept, base and pending make. */
+AVJ_CHECKED enum avj_status avj_view_settled_fields(struct avj_view *view, uint32_t number,
+                                                    struct avj_fields *fields,
+                                                    struct avj_error *err);
 /* The record of that number again: borrowed until the next one. */
 AVJ_CHECKED enum avj_status avj_view_record(struct avj_view *view, uint64_t seq,
                                             struct avj_slice *record, struct avj_error *err);
@@ -358,6 +371,8 @@ struct avj_before {
 void avj_view_before(const struct avj_view *view, uint32_t number, struct avj_before *before);
 void avj_view_tell(struct avj_view *view, enum avj_entry_type type, uint32_t number,
                    const struct avj_before *before);
+/* NULL: no thread.  buffer: AVJ_UUID_TEXT bytes. */
+const char *avj_view_thread_id(const struct avj_view *view, uint32_t thread, char *buffer);
 void avj_view_tell_status(struct avj_view *view, enum avj_entry_type type);
 
 #endif

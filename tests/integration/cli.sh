@@ -127,10 +127,6 @@ run 2 init --endpoint http://h --project 'no good' --database d
 run 2 init --project p
 run 2 log --type nonsense
 run 2 -C '' status
-for later in stream; do
-    run 2 $later x
-    hasnt "$scratch/help" "^  $later" "--help does not advertise $later"
-done
 
 # ---- a journal and its folder ----
 
@@ -594,6 +590,57 @@ has "$out" '"days": 90' "how long is kept is an entry"
 run 0 export
 grep -v 'Behind the rest' "$out" >"$scratch/after"
 same_file "$scratch/before" "$scratch/after" "compact --keep changes nothing that is said"
+
+# ---- answers that grow ----
+
+fresh
+run 0 thread new grows
+thread=$(cat "$out")
+printf 'one \303\266 \377two' >"$scratch/said"
+"$avchat" stream "$thread" <"$scratch/said" >"$out" 2>"$err" || complain "stream: $(cat "$err")"
+has "$err" 'U+FFFD' "bytes that are no UTF-8 are spoken of"
+message=$(cat "$out")
+run 0 --json messages "$thread"
+has "$out" '"content": "one ö �two"' "what came on stdin is the message"
+hasnt "$out" 'streaming\|interrupted' "an answer that has ended"
+run 1 stream --finish "$message"
+run 1 stream --resume "$message"
+run 1 stream none
+run 2 stream
+run 2 stream x --finish y
+run 2 stream x --role nobody
+run 2 stream --resume x --role user
+mkfifo "$scratch/pipe"
+"$avchat" --json watch "$thread" >"$scratch/watched" 2>&1 &
+watcher=$!
+wait_for "$scratch/watched" '"watching"'
+"$avchat" stream "$thread" <"$scratch/pipe" >"$scratch/id" 2>"$err" &
+writer=$!
+exec 7>"$scratch/pipe"
+printf 'so far' >&7
+wait_for "$scratch/watched" '"delta": "so far"'
+message=$(cat "$scratch/id")
+run 0 messages "$thread"
+has "$out" "$message.*streaming.*so far" "others see what has come so far"
+run 1 edit "$message" no
+has "$err" 'is being streamed' "it can not be edited meanwhile"
+kill -TERM $writer
+wait $writer
+same 1 $? "an interrupted stream's exit code"
+exec 7>&-
+has "$err" "stream --resume $message" "how to go on is said"
+wait_for "$scratch/watched" '"interrupted": true'
+run 0 messages "$thread"
+has "$out" "$message.*interrupted.*so far" "what was interrupted says so"
+run 0 export
+has "$out" '"interrupted": true' "export says so too"
+echo ', and on' | "$avchat" stream --resume "$message" >"$out" 2>"$err" || complain "resume: $(cat "$err")"
+wait_for "$scratch/watched" '"end": true'
+run 0 messages "$thread"
+has "$out" "$message.*so far, and on" "it was gone on with"
+hasnt "$out" 'interrupted' "and has ended"
+kill $watcher
+wait $watcher 2>/dev/null
 
 # ---- a read-only journal ----
 

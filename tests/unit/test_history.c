@@ -48,6 +48,7 @@ struct maker {
     struct avj_pack pack;
     uint64_t hlc, seq; /* of the entry being made */
     uint64_t length;   /* of the whole log, about */
+    uint64_t turns[2]; /* of m0 and m1 the last begin of a stream */
 };
 
 static uint64_t below(struct maker *m, uint64_t limit)
@@ -183,10 +184,15 @@ static void make_push(struct maker *m, enum avj_entity entity, const char *id)
 
 static void make_stream(struct maker *m, const char *id)
 {
-    static const char *const ops[] = {"begin", "append", "append", "append", "end"};
+    static const char *const ops[] = {"begin", "append",      "append", "append",
+                                      "end",   "interrupted", "append"};
+    uint64_t *turn = &m->turns[id[1] - '0'], op = below(m, 7);
 
-    begin(m, AVJ_E_STREAM, AVJ_MESSAGE, id, 2);
-    put_text(m, "o", ops[below(m, 5)]);
+    begin(m, AVJ_E_STREAM, AVJ_MESSAGE, id, 3);
+    put_text(m, "o", ops[op]);
+    if (op == 0)
+        *turn = m->seq;
+    put_int(m, "s", (int64_t)(*turn - (*turn && below(m, 8) == 0))); /* or of another begin */
     put_value(m, "d");
 }
 
@@ -655,6 +661,7 @@ static void chunks_of_a_message_that_stands_go_at_any_setting(void **state)
 {
     struct journal_case *c = *state;
     static const char *const ops[] = {"begin", "append", "append", "end", "begin", "append"};
+    uint64_t turn = 0; /* its begin */
     struct hand h = {.maker.length = 100};
     struct avj_store *store;
     struct avj_journal_info before, after;
@@ -663,10 +670,13 @@ static void chunks_of_a_message_that_stands_go_at_any_setting(void **state)
     create_journal(c->dir, &quiet);
     h.journal = open_journal(c->dir, &quiet);
     for (size_t i = 0; i < 6; i++) {
-        begin(&h.maker, AVJ_E_STREAM, AVJ_MESSAGE, "m", 2);
+        begin(&h.maker, AVJ_E_STREAM, AVJ_MESSAGE, "m", 3);
         put_text(&h.maker, "o", ops[i]);
+        put_int(&h.maker, "s", (int64_t)turn);
         put_text(&h.maker, "d", "a part of the answer");
         write_entry(&h);
+        if (i % 4 == 0)
+            turn = h.maker.seq;
     }
     end_hand(c, &h);
     store = open_store(c->dir, false);

@@ -127,7 +127,8 @@ static void arrive(struct rig *rig, const char *entry)
 {
     json_t *json = merge_parse(entry);
     const char *type = text_of(json, "t"), *kind = text_of(json, "e");
-    if (avj_entity_from_kind(kind, strlen(kind)) == AVJ_ENTITIES || strcmp(type, "hologram") == 0)
+    if (!kind || avj_entity_from_kind(kind, strlen(kind)) == AVJ_ENTITIES ||
+        strcmp(type, "hologram") == 0 || strcmp(type, "stream") == 0)
         append(rig, entry);
     else if (strcmp(type, "remote") == 0)
         arrive_row(rig, json);
@@ -222,7 +223,8 @@ static void check_state(struct rig *rig, const struct table_case *c)
 {
     struct avj_store_status status;
     json_t *json = merge_parse(c->arrives);
-    bool thread = strcmp(text_of(json, "e"), "thread") == 0;
+    const char *kind = text_of(json, "e");
+    bool thread = kind && strcmp(kind, "thread") == 0;
     struct newest newest = {""};
     check_shown(rig, c, thread ? AVJ_THREAD : AVJ_MESSAGE, thread ? "t" : "m");
     avj_sync_known_rows(rig->store, thread ? AVJ_THREAD : AVJ_MESSAGE, note_newest, &newest);
