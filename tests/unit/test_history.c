@@ -12,7 +12,6 @@
 #include "tests/support/sanitizers.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 /* 2026-11-22T18:00:00Z */
 #define BEGIN_MS INT64_C(1795370400000)
@@ -714,38 +713,6 @@ static void the_past_shows_that_something_is_not_there_any_more(void **state)
     avj_store_close(store);
 }
 
-/* Nothing is wrong with it, and nothing to be looked into is left of it. */
-static void a_snapshot_that_ends_in_a_stub_goes(void **state)
-{
-    struct journal_case *c = *state;
-    struct hand h = {.maker.length = 100};
-    struct avj_error err = {0};
-    char *snapshot = test_path(c->dir, "snapshots/%016x.snap", 2u);
-    char *bad = test_path(c->dir, "snapshots/%016x.bad", 2u);
-
-    test_rng_init(&h.maker.rng, 1);
-    create_journal(c->dir, &quiet);
-    h.journal = open_journal(c->dir, &quiet);
-    local(&h, AVJ_CREATE, "kept", "first words of some length");
-    ack(&h, "kept", V("1"), "first words of some length");
-    struct avj_store *store = open_store(c->dir, true);
-    assert_ok(avj_store_snapshot(store, NULL, &err), err);
-    avj_store_close(store);
-    assert_int_equal(access(snapshot, F_OK), 0);
-    local(&h, AVJ_UPDATE, "kept", "second words");
-    ack(&h, "kept", V("2"), "second words");
-    end_hand(c, &h);
-    keep(c->dir, &needed);
-    (void)compact(c->dir, 0);
-    assert_bodies(c->dir, "sssf");
-    store = open_store(c->dir, true);
-    avj_store_close(store);
-    assert_int_not_equal(access(snapshot, F_OK), 0);
-    assert_int_not_equal(access(bad, F_OK), 0);
-    free(snapshot);
-    free(bad);
-}
-
 /* ---- whatever fails ---- */
 
 /* False: nothing failed any more. */
@@ -801,7 +768,6 @@ int main(void)
         JOURNAL_CASE(what_the_server_can_not_hold_keeps_its_body),
         JOURNAL_CASE(chunks_of_a_message_that_stands_go_at_any_setting),
         JOURNAL_CASE(the_past_shows_that_something_is_not_there_any_more),
-        JOURNAL_CASE(a_snapshot_that_ends_in_a_stub_goes),
         JOURNAL_CASE(every_call_fails_in_turn_and_the_view_stays),
     };
 
