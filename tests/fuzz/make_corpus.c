@@ -192,6 +192,42 @@ static void put_entries(const char *folder)
     }
 }
 
+/* Journals as fuzz_fsck.c reads them: a history in two segments, with other options and another
+ * harm each. */
+static void put_journals(const char *folder)
+{
+    for (uint64_t seed = 0; seed < 16; seed++) {
+        static const uint8_t begins[] = {0xff, 0xfe}, ends[] = {0xff, 0xff};
+        uint8_t options = (uint8_t)seed;
+        uint8_t harm[] = {(uint8_t)(seed * 7), (uint8_t)(seed * 3), 16, (uint8_t)(seed * 40)};
+        struct history history;
+        struct avj_pack entry = {0}, all = {0};
+        char name[32];
+        history_init(&history, 100 + seed);
+        avj_pack_raw(&all, &options, 1);
+        for (int i = 0; i < 8; i++) {
+            uint8_t len[2];
+            history_next(&history, &entry);
+            if (entry.len > 600)
+                continue;
+            len[0] = (uint8_t)(entry.len >> 8);
+            len[1] = (uint8_t)entry.len;
+            avj_pack_raw(&all, len, sizeof len);
+            avj_pack_raw(&all, entry.data, entry.len);
+            if (i == 4)
+                avj_pack_raw(&all, begins, sizeof begins);
+        }
+        avj_pack_raw(&all, ends, sizeof ends);
+        if (seed % 4)
+            avj_pack_raw(&all, harm, sizeof harm);
+        fuzz_require(!all.failed, "out of memory");
+        snprintf(name, sizeof name, "journal-%llu", (unsigned long long)seed);
+        put(folder, "fsck", name, all.data, all.len);
+        avj_pack_release(&entry);
+        avj_pack_release(&all);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -204,5 +240,6 @@ int main(int argc, char **argv)
     put_too_long(argv[1]);
     put_lives(argv[1]);
     put_entries(argv[1]);
+    put_journals(argv[1]);
     return 0;
 }
