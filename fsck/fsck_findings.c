@@ -205,6 +205,22 @@ static const struct fsck_kind kinds[FSCK_CODES] = {
                     "it, which can not be: a defect of the program that wrote it.",
                     "Report it with this line.  avchat-fsck --audit tells what became of the "
                     "messages, and avchat sync compares with the server."},
+    [FSCK_CLOCK_BACK] = {"AVJ-F053", FSCK_FOLD, FSCK_WARNING, "clock ran backwards",
+                         "It is stamped more than an hour before what stands in front of it: a "
+                         "clock was put back, or two copies of the journal were written to.  "
+                         "Nothing is lost; where two devices changed the same, the later one by "
+                         "these stamps has won.",
+                         "avchat conflicts lists what lost; set the machine's clock."},
+    [FSCK_INTERRUPTED] = {"AVJ-F054", FSCK_FOLD, FSCK_INFO, "answer interrupted",
+                          "Who wrote it ended before the answer did; what had come is there.",
+                          "avchat stream --resume goes on with it, avchat stream --finish leaves "
+                          "it as it is."},
+    [FSCK_SHARED_ROW] = {"AVJ-F055", FSCK_FOLD, FSCK_WARNING, "one row of the server twice",
+                         "Two documents here are bound to one row of the server: another program "
+                         "has changed the row's own id, or this one a wrong one.  A change to one "
+                         "of them changes the row of both.",
+                         "Run avchat-fsck --audit with their ids, and delete the one that is not "
+                         "wanted."},
 };
 
 const struct fsck_kind *fsck_kind(enum fsck_code code)

@@ -73,6 +73,9 @@ enum fsck_code {
     FSCK_UNFINISHED,
     FSCK_MORE,
     FSCK_LATER,
+    FSCK_CLOCK_BACK,
+    FSCK_INTERRUPTED,
+    FSCK_SHARED_ROW,
     FSCK_CODES,
 };
 

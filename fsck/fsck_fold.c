@@ -2,6 +2,7 @@
 #include "fsck/fsck_fold.h"
 
 #include "fsck/fsck_docs.h"
+#include "fsck/fsck_standing.h"
 #include "fsck/fsck_titles.h"
 #include "replay/clock.h"
 #include "replay/snapshot.h"
@@ -141,12 +142,27 @@ static enum avj_status not_fetched(struct fsck_fold *fold, const struct fsck_rec
     return stop_view(fold, at->seq);
 }
 
+/* Clocks differ, and a stamp is taken a moment before its entry is written: an hour is neither. */
+#define CLOCK_BACK_MS 3600000
+
+/* Each step back is told once, where it is: fold->seen_ms is the record's in front of it. */
+static void judge_clock(struct fsck_fold *fold, const struct fsck_record *at)
+{
+    uint64_t hlc = at->prepared->glance.hlc;
+    int64_t now = avj_hlc_ms(hlc);
+    if (hlc > 1 && now + CLOCK_BACK_MS < fold->seen_ms) /* what repair put in has no time */
+        fsck_detail(bad_record(fold, FSCK_CLOCK_BACK, at, ""), "by %lld minutes",
+                    (long long)((fold->seen_ms - now) / 60000));
+}
+
 /* What an entry says that can not be, as far as a glance tells.  An acknowledgement may well come
  * for a change that realtime has told of before, or that was acknowledged already; not for one of a
  * document that nobody has heard of. */
 static void judge(struct fsck_fold *fold, const struct fsck_record *at)
 {
     const struct avj_glance *g = &at->prepared->glance;
+    if (at->prepared->glanced)
+        judge_clock(fold, at);
     if (!at->prepared->glanced || !g->has_document || g->upto <= 0)
         return;
     struct fsck_finding *finding = NULL;
@@ -223,8 +239,8 @@ enum avj_status fsck_fold_record(struct fsck_fold *fold, const struct fsck_recor
     struct avj_error err = {0};
     enum avj_status status = AVJ_OK;
     bool look = true, good = true;
-    note_time(fold, at->prepared);
     judge(fold, at);
+    note_time(fold, at->prepared);
     if (!fold->gap_first)
         status = fold_in(fold, at, &look, &err);
     bool refused = status == AVJ_EFORMAT;
@@ -341,6 +357,7 @@ enum avj_status fsck_fold_load(struct fsck_fold *fold, const struct fsck_fold_st
     avj_view_free(fold->view);
     fold->view = view;
     fold->folded_to = start->seq;
+    fold->seen_ms = avj_hlc_ms(view->last_hlc);
     fold->unknown = start->unknown;
     snprintf(fold->unknown_names, sizeof(fold->unknown_names), "%.*s",
              (int)start->unknown_names.len, (const char *)start->unknown_names.data);
@@ -403,6 +420,7 @@ void fsck_fold_finish(struct fsck_fold *fold, struct fsck_findings *findings,
     }
     add_counts(fold, summary);
     add_alone(fold);
+    fsck_standing(fold->view, &fold->findings);
     fsck_findings_join(findings, &fold->findings);
     fsck_titles_add(fold->view, findings);
 }

@@ -7,6 +7,7 @@
 #include "journal/format.h"
 #include "journal/maintain.h"
 #include "replay/snapshot_file.h"
+#include "replay/stream.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -209,6 +210,39 @@ static void an_answer_to_nothing(const char *dir)
 static void an_answer_before_its_question(const char *dir)
 {
     an_answer(dir, "message-2", 17); /* it is record 16 */
+}
+
+/* Two hours before the records in front of it. */
+static void a_change_of_before(const char *dir)
+{
+    struct avj_pack pack = {0};
+
+    avj_entry_begin(&pack, AVJ_E_RETRY, (((uint64_t)1 << 24) - 7200000) << 16, "session-b",
+                    AVJ_MESSAGE, "message-2", 1);
+    avj_pack_cstr(&pack, "s");
+    avj_pack_int(&pack, 2);
+    append_pack(dir, &pack);
+}
+
+static void an_answer_cut_short(const char *dir)
+{
+    struct avj_store_options options = {.anonymous = true};
+    struct avj_store *store;
+    struct avj_stream *stream;
+    struct avj_error err = {0};
+
+    assert_ok(avj_store_open(dir, &options, &store, &err), err);
+    assert_ok(avj_stream_begin(store, "thread-1", NULL, &stream, &err), err);
+    assert_ok(avj_stream_append(stream, "half of what", 12, &err), err);
+    assert_ok(avj_stream_abort(stream, false, &err), err);
+    avj_stream_close(stream);
+    avj_store_close(store);
+}
+
+static void two_messages_in_one_row(const char *dir)
+{
+    an_answer(dir, "message-2", 2);
+    an_answer(dir, "message-3", 3);
 }
 
 /* Realtime may have told of it, or two answers were found for one attempt. */
@@ -549,6 +583,9 @@ static const struct row rows[] = {
     {FSCK_MORE, "more records that are no entries than are listed", more_than_are_listed, 4,
      BIT(FSCK_NOT_AN_ENTRY), AS_IT_IS},
     {FSCK_LATER, "an answer to the next record", an_answer_before_its_question, 0, 0, AS_IT_IS},
+    {FSCK_CLOCK_BACK, "a change of two hours before", a_change_of_before, 0, 0, AS_IT_IS},
+    {FSCK_INTERRUPTED, "half an answer", an_answer_cut_short, 0, 0, AS_IT_IS},
+    {FSCK_SHARED_ROW, "two messages in one row", two_messages_in_one_row, 0, 0, AS_IT_IS},
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 

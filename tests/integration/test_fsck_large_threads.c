@@ -16,6 +16,9 @@
 #define TEXT      12000u
 #define PER_FRAME 20u
 
+/* Stamps go on behind those of the edits. */
+static uint64_t stamps_from;
+
 /* What does not compress, so that there are several segments. */
 static void add_large(struct avj_pack *pack, struct test_rng *rng, uint64_t number)
 {
@@ -25,8 +28,8 @@ static void add_large(struct avj_pack *pack, struct test_rng *rng, uint64_t numb
     for (size_t i = 0; i < TEXT; i++)
         text[i] = (char)(' ' + test_rng_below(rng, 95));
     snprintf(id, sizeof id, "message-%llu", (unsigned long long)number);
-    avj_entry_begin(pack, AVJ_E_LOCAL, (uint64_t)1 << 40 | number << 16, "session-a", AVJ_MESSAGE,
-                    id, 2);
+    avj_entry_begin(pack, AVJ_E_LOCAL, stamps_from + (number << 16), "session-a", AVJ_MESSAGE, id,
+                    2);
     avj_pack_cstr(pack, "o");
     avj_pack_cstr(pack, "create");
     avj_pack_cstr(pack, "f");
@@ -115,8 +118,10 @@ static int setup_large(void **state)
     struct avj_journal *journal = open_it(l->dir);
     append(journal, number++, AVJ_RELAXED);
     avj_journal_close(journal);
+    stamps_from = (uint64_t)1 << 40;
     append_messages(l->dir, &rng, &number, MESSAGES);
     edit_some(l->dir);
+    stamps_from = (uint64_t)avj_io_posix()->now_ms(NULL) << 16;
     append_messages(l->dir, &rng, &number, LATER);
     assert_ok(avj_store_open(l->dir, &options, &store, &err), err);
     assert_ok(avj_store_status(store, &l->status, &err), err);

@@ -74,6 +74,9 @@ static void ids_that_were_given_stay(void **state)
         {FSCK_UNFINISHED, "AVJ-F050"},
         {FSCK_MORE, "AVJ-F051"},
         {FSCK_LATER, "AVJ-F052"},
+        {FSCK_CLOCK_BACK, "AVJ-F053"},
+        {FSCK_INTERRUPTED, "AVJ-F054"},
+        {FSCK_SHARED_ROW, "AVJ-F055"},
     };
 
     assert_int_equal(sizeof given / sizeof given[0], FSCK_CODES);
@@ -163,6 +166,8 @@ static void what_to_do_next_is_there_to_be_done(void **state)
         "avchat-fsck --repair", "avchat-fsck --salvage OUTDIR",
         "avchat-fsck --audit",  "avchat sync",
         "avchat login",         "avchat logout",
+        "avchat conflicts",     "avchat stream --resume",
+        "avchat stream --finish",
     };
 
     for (int code = 0; code < FSCK_CODES; code++) {
