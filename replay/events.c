@@ -192,6 +192,13 @@ enum avj_status avj_events_open(struct avj_store *store, const struct avj_events
     (void)counts_changed(events);
     events->watcher = (struct avj_watcher){gather, events, store->watchers};
     store->watchers = &events->watcher;
+    /* What was appended before the log was watched wakes nobody. */
+    status = avj_store_refresh(store, NULL, err);
+    if (status != AVJ_OK) {
+        avj_events_close(events);
+        return status;
+    }
+    set_alarm(events, now_ms(events));
     *out = events;
     return AVJ_OK;
 }

@@ -87,8 +87,9 @@ struct avj_events_options { /* all zero: the defaults */
     void *on_change_arg;
 };
 
-/* Sees what is folded in from now on.  options may be NULL.  Errors: AVJ_ENOMEM, AVJ_EIO (no
- * descriptor to be had). */
+/* Sees what is folded in from now on, beginning with what others have appended since the store was
+ * last refreshed: it refreshes the store.  options may be NULL.  Errors: AVJ_ENOMEM, AVJ_EIO (no
+ * descriptor to be had), and those of avj_store_refresh. */
 AVJ_API AVJ_CHECKED enum avj_status avj_events_open(struct avj_store *store,
                                                     const struct avj_events_options *options,
                                                     struct avj_events **out, struct avj_error *err);

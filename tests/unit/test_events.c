@@ -253,6 +253,21 @@ static void events_are_of_what_came_after_the_subscription(void **state)
 
 /* ---- time ---- */
 
+/* Whoever looks only when the descriptor says so would wait for ever. */
+static void what_came_between_opening_and_subscribing_wakes(void **state)
+{
+    struct fixture *f = *state;
+    struct avj_event event;
+    assert_ok(avj_message_send(f->other, f->t, "user", "early", 5, NULL, &err), err);
+    struct avj_events *events =
+        subscribe(f->here, &(struct avj_events_options){.no_debounce = true});
+    struct pollfd poll_fd = {.fd = avj_events_fd(events), .events = POLLIN};
+    assert_int_equal(poll(&poll_fd, 1, 0), 1);
+    assert_ok(avj_events_next(events, &event, &err), err);
+    assert_int_equal(event.kind, AVJ_EVENT_MESSAGES);
+    avj_events_close(events);
+}
+
 static void local_changes_are_held_for_30_ms_unless_told_otherwise(void **state)
 {
     struct fixture *f = *state;
@@ -417,6 +432,7 @@ int main(void)
         EVENTS_CASE(a_token_of_a_stream_is_told_at_once),
         EVENTS_CASE(a_message_that_moved_is_told_to_both_threads_and_in_the_list_of_them),
         EVENTS_CASE(events_are_of_what_came_after_the_subscription),
+        EVENTS_CASE(what_came_between_opening_and_subscribing_wakes),
         EVENTS_CASE(local_changes_are_held_for_30_ms_unless_told_otherwise),
         EVENTS_CASE(with_no_options_the_defaults_hold),
         EVENTS_CASE(a_burst_of_changes_is_one_event),
