@@ -7,11 +7,12 @@
 #include "tests/support/files.h"
 #include "tests/support/messages.h"
 #include "tests/support/process.h"
+#include "tests/support/sanitizers.h"
 
 #include <jansson.h>
 #include <sys/wait.h>
 
-#define KILLS             200
+#define KILLS             (TEST_SANITIZED ? 75 : 200)
 #define KILLS_PER_JOURNAL 25
 #define IMPORTED          700
 
