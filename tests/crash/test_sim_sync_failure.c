@@ -184,14 +184,18 @@ static enum avj_status act(struct run *run, struct writer *w, char what)
 }
 
 /* Before the failure nothing may go wrong, behind it a handle may refuse.  What was not durable
- * then may be lost, and what is appended relaxed behind it with it.  Where the cache lost it too,
+ * then may be lost, and what is appended relaxed behind it with it.  But what the cache still has
+ * is carried over by the next one to sync, so that nobody else is told of a loss; where it has not,
  * what another process had appended can not be carried over, and its handle says so, once. */
 static void step(struct run *run, char letter)
 {
     bool second = letter < 'a';
     struct writer *w = &run->writers[second];
+    uint64_t failed = sim_failed(run->disk);
     enum avj_status status = act(run, w, (char)(second ? letter - 'A' + 'a' : letter));
 
+    if (status == AVJ_ESYNC && run->failure == SIM_SYNC_LOST && sim_failed(run->disk) == failed)
+        wrong(run, "what the cache still has is carried over");
     if (status == AVJ_ESYNC && run->failure == SIM_SYNC_REVERTED)
         sim_relaxed_release(&w->relaxed);
 
