@@ -191,17 +191,6 @@ static void compare_view(struct fsck_snapshot *item, const struct avj_view *view
         snprintf(item->difference, sizeof(item->difference), "the last time of the log is another");
 }
 
-static bool is_stub(const void *data, size_t len)
-{
-    struct avj_entry entry;
-    struct avj_stub stub;
-    if (avj_entry_decode(data, len, &entry, NULL) != AVJ_OK)
-        return false;
-    bool is = avj_stub_of(&entry, &stub);
-    avj_entry_release(&entry);
-    return is;
-}
-
 void fsck_snapshots_meet(struct fsck_snapshots *s, uint64_t seq, const void *data, size_t len,
                          const struct avj_view *view)
 {
@@ -215,7 +204,7 @@ void fsck_snapshots_meet(struct fsck_snapshots *s, uint64_t seq, const void *dat
     s->next++;
     item->met = true;
     item->same_record = memcmp(hash, item->header.record_hash, sizeof(hash)) == 0;
-    item->compacted = !item->same_record && is_stub(data, len);
+    item->compacted = !item->same_record && avj_record_is_stub(data, len);
     if (item->same_record && view)
         compare_view(item, view);
 }

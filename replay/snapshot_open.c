@@ -231,17 +231,6 @@ static enum avj_status fill(struct avj_view *view, const struct avj_snapshot_hea
 
 /* ---- a file ---- */
 
-static bool is_stub(struct avj_slice record)
-{
-    struct avj_entry entry;
-    struct avj_stub stub;
-    if (avj_entry_decode(record.data, record.len, &entry, NULL) != AVJ_OK)
-        return false;
-    bool is = avj_stub_of(&entry, &stub);
-    avj_entry_release(&entry);
-    return is;
-}
-
 /* The log must have the record that the snapshot ends with.  AVJ_ENOTFOUND: compaction made a stub
  * of it, so that nobody can tell any more. */
 static enum avj_status in_the_log(struct avj_view *view, const struct avj_snapshot_header *h)
@@ -254,7 +243,7 @@ static enum avj_status in_the_log(struct avj_view *view, const struct avj_snapsh
     avj_hash128(record.data, record.len, hash);
     if (memcmp(hash, h->record_hash, sizeof(hash)) == 0)
         return AVJ_OK;
-    return is_stub(record) ? AVJ_ENOTFOUND : AVJ_ECORRUPT;
+    return avj_record_is_stub(record.data, record.len) ? AVJ_ENOTFOUND : AVJ_ECORRUPT;
 }
 
 bool avj_snapshot_header_read(const struct avj_io *io, int file, struct avj_snapshot_header *h)

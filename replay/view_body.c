@@ -108,6 +108,17 @@ bool avj_stub_of(const struct avj_entry *e, struct avj_stub *stub)
     return stub->is;
 }
 
+bool avj_record_is_stub(const void *data, size_t len)
+{
+    struct avj_entry entry;
+    struct avj_stub stub;
+    if (avj_entry_decode(data, len, &entry, NULL) != AVJ_OK)
+        return false;
+    bool is = avj_stub_of(&entry, &stub);
+    avj_entry_release(&entry);
+    return is;
+}
+
 /* By way of a tree; the canonical form is made in view->body. */
 static enum avj_status body_of_tree(struct avj_view *view, uint64_t seq, struct avj_slice record,
                                     enum avj_entity entity, bool drop_nil, uint64_t *hlc,

@@ -81,6 +81,8 @@ struct avj_stub {
 };
 /* True where the entry is a stub. */
 bool avj_stub_of(const struct avj_entry *entry, struct avj_stub *stub);
+/* The same of a record; false too where it is no entry. */
+bool avj_record_is_stub(const void *data, size_t len);
 /* In place of the fields that are gone: one that no document has, "$dropped": true. */
 extern const struct avj_fields avj_dropped_fields;
 
